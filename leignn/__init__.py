@@ -1,0 +1,1 @@
+"""LEIGNN: lightweight equivariant interatomic potentials, and the benchmark they are judged by."""

@@ -1,0 +1,5 @@
+"""Entry point of ``python -m leignn``."""
+
+from leignn.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,50 @@
+"""``python -m leignn <command>``: one command for each arrow of the workflow."""
+
+import argparse
+import errno
+import importlib
+import sys
+
+from leignn.errors import InputError
+
+# Imported only when asked for: `--help` and light commands must not wait for torch.
+COMMANDS = {
+    "download": ("leignn.data.download", "fetch, verify and unpack one part of a data set"),
+    "generate-oc20-standin": ("leignn.data.oc20_standin", "generate the EMT stand-in for OC20"),
+    "build-store": ("leignn.data.build", "convert raw files of one part into a store"),
+    "split": ("leignn.data.splits", "write the split manifests of a data set"),
+    "configure": ("leignn.config", "resolve the configuration of one run"),
+    "train": ("leignn.training.train", "train one run, or resume it"),
+    "predict": ("leignn.evaluation.predict", "predict one split with a trained run"),
+    "score": ("leignn.evaluation.score", "compute the metrics of a run from its predictions"),
+    "build-table": ("leignn.report.tables", "build Table 1 or 2 from metrics files"),
+    "plot-learning-curves": ("leignn.report.figures", "plot validation errors against steps"),
+    "render-page": ("leignn.report.page", "render the self-contained results page"),
+    "check-reference": ("leignn.reference", "compare the models with a golden file"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return its exit code (0, or 2 for bad input)."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="leignn", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, (_, summary) in COMMANDS.items():
+        subparsers.add_parser(name, help=summary, add_help=False)
+    command = parser.parse_args(argv[:1]).command
+
+    module_name, summary = COMMANDS[command]
+    module = importlib.import_module(module_name)
+    parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
+    module.add_arguments(parser)
+    args = parser.parse_args(argv[1:])
+    try:
+        return module.main(args) or 0
+    except InputError as error:
+        message = str(error)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        message = f"the disk is full: {error.filename or 'a temporary file'} could not be written"
+    print(f"leignn {command}: error: {message}", file=sys.stderr)
+    return 2
