@@ -1,0 +1,52 @@
+"""The contract every model obeys: a batch in, energies in eV and forces in eV/Å out."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import Batch
+
+from leignn.graph import GraphSpec, nearest_edges
+
+
+class Potential(nn.Module):
+    """An interatomic potential.
+
+    ``graph`` says which edges the model wants (None: it makes its own). The loader puts them into
+    the batch; where they are absent, :meth:`edges` builds them on the model's device.
+    """
+
+    graph: GraphSpec | None = None
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Predict a batch.
+
+        Args:
+            batch: with ``pos`` (N, 3) Å, ``atomic_numbers`` (N,), ``batch`` (N,), ``cell``
+                (B, 3, 3) Å, ``pbc`` (B, 3), ``natoms`` (B,), and, where the loader has built the
+                graph, ``edge_index`` (2, E) [source, target], ``cell_offsets`` (E, 3), ``neighbors`` (B,).
+
+        Returns:
+            ``energy`` (B,) in eV and ``forces`` (N, 3) in eV/Å.
+        """
+
+    def fit_statistics(self, frames) -> None:
+        """Set what the model takes from the training split before training (default: nothing).
+
+        Args:
+            frames: the training split, a :class:`leignn.data.frames.Frames`.
+        """
+
+    def edges(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return ``edge_index`` (2, E) and the vectors r_ji = pos[j] + S·cell − pos[i] (E, 3) in Å."""
+        if "edge_index" not in batch:
+            with torch.no_grad():
+                batch.edge_index, batch.cell_offsets, batch.neighbors = nearest_edges(
+                    batch.pos.detach(), batch.cell, batch.pbc, batch.natoms, self.graph
+                )
+        source, target = batch.edge_index
+        cell = batch.cell.index_select(0, batch.batch.index_select(0, target))
+        shift = torch.einsum("ek,ekx->ex", batch.cell_offsets.to(cell.dtype), cell)
+        vector = batch.pos.index_select(0, source) + shift - batch.pos.index_select(0, target)
+        return batch.edge_index, vector
