@@ -1,12 +1,16 @@
 """The contract every model obeys: a batch in, energies in eV and forces in eV/Å out."""
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from leignn.graph import GraphSpec, nearest_edges
+
+if TYPE_CHECKING:
+    from leignn.data.frames import Frames
 
 
 class Potential(nn.Module):
@@ -31,11 +35,12 @@ class Potential(nn.Module):
             ``energy`` (B,) in eV and ``forces`` (N, 3) in eV/Å.
         """
 
-    def fit_statistics(self, frames) -> None:
+    def fit_statistics(self, frames: "Frames", energy_shift: float) -> None:
         """Set what the model takes from the training split before training (default: nothing).
 
         Args:
-            frames: the training split, a :class:`leignn.data.frames.Frames`.
+            frames: the training split.
+            energy_shift: eV, already taken off the energies the model is trained on.
         """
 
     def edges(self, batch: Batch) -> tuple[Tensor, Tensor]:

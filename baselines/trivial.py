@@ -1,0 +1,27 @@
+"""The predictor every model must beat: the training split's mean energy, and zero forces."""
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from leignn.data.frames import Frames
+from leignn.graph import GraphSpec
+from leignn.potential import Potential
+
+
+class MeanEnergyZeroForces(Potential):
+    """Nothing to train: one number, the mean energy of a training structure in eV."""
+
+    def __init__(self, graph: GraphSpec) -> None:
+        super().__init__()
+        self.register_buffer("mean_energy", torch.zeros((), dtype=torch.float64))
+
+    def fit_statistics(self, frames: Frames, energy_shift: float) -> None:
+        self.mean_energy.fill_(frames.mean_energy() - energy_shift)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """See :class:`leignn.potential.Potential`."""
+        return {
+            "energy": self.mean_energy.expand(len(batch.natoms)),
+            "forces": torch.zeros_like(batch.pos),
+        }

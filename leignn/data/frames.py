@@ -1,0 +1,196 @@
+"""One split as a dataset of ready batches, graph included; and the order in which training reads it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torch_geometric.data import Batch
+
+from leignn.data.store import Store
+from leignn.data.structure import Structure
+from leignn.errors import InputError
+from leignn.graph import GraphSpec
+from leignn.neighbors import nearest_edges_of
+
+EDGE_CACHE_BYTES = 256 * 2**20
+
+
+def collate(
+    structures: Sequence[Structure],
+    edges: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Batch:
+    """Join structures, and their edges where given, into one batch.
+
+    Positions, cells and forces get ``dtype``; energies stay float64, because total energies of
+    many atoms lose meV in float32. Fields as in :meth:`leignn.potential.Potential.forward`, and
+    ``tags`` (N,), ``fixed`` (N,), ``energy`` (B,), ``forces`` (N, 3); labels are NaN where missing.
+    """
+    natoms = np.array([len(s.pos) for s in structures])
+
+    def join(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate([getattr(s, name) for s in structures]))
+
+    batch = Batch(
+        pos=join("pos").to(dtype),
+        atomic_numbers=join("atomic_numbers").long(),
+        tags=join("tags").long(),
+        fixed=join("fixed"),
+        forces=join("forces").to(dtype),
+        cell=torch.from_numpy(np.stack([s.cell for s in structures])).to(dtype),
+        pbc=torch.from_numpy(np.stack([s.pbc for s in structures])),
+        energy=torch.tensor([s.energy for s in structures], dtype=torch.float64),
+        natoms=torch.from_numpy(natoms),
+        batch=torch.from_numpy(np.repeat(np.arange(len(natoms)), natoms)),
+    )
+    if edges is not None:
+        counts = np.array([index.shape[1] for index, _ in edges])
+        first_atom = np.repeat(np.cumsum(natoms) - natoms, counts)
+        index = np.concatenate([index for index, _ in edges], axis=1) + first_atom
+        batch.edge_index = torch.from_numpy(index)
+        batch.cell_offsets = torch.from_numpy(np.concatenate([offsets for _, offsets in edges]))
+        batch.neighbors = torch.from_numpy(counts)
+    return batch
+
+
+class Frames(Dataset):
+    """The structures of one manifest, read from memory-mapped stores.
+
+    ``frames[indices]`` is the batch of these structures. Edges are built on first use and kept
+    while they fit into :data:`EDGE_CACHE_BYTES`.
+
+    Args:
+        stores: folder with one store a part.
+        manifest: CSV with the columns part, index, system_id, frame.
+        graph: edges to put into the batches; None for none.
+        dtype: of positions and forces.
+    """
+
+    def __init__(
+        self,
+        stores: Path,
+        manifest: Path,
+        graph: GraphSpec | None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        try:
+            table = pd.read_csv(manifest, dtype={"part": str, "system_id": str})
+            self._part, self._index = table["part"].to_numpy(), table["index"].to_numpy()
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{manifest} is no readable manifest: {error}") from error
+        if not len(table):
+            raise InputError(f"{manifest} lists no frame")
+        self.table = table
+        self._stores = {part: Store(Path(stores) / part) for part in sorted(set(self._part))}
+        self._manifest, self._graph, self._dtype = manifest, graph, dtype
+        self._edges: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._edge_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, indices: Sequence[int]) -> Batch:
+        structures = [self.structure(index) for index in indices]
+        edges = None
+        if self._graph is not None:
+            edges = [self._edges_of(i, s) for i, s in zip(indices, structures, strict=True)]
+        return collate(structures, edges, self._dtype)
+
+    def structure(self, index: int) -> Structure:
+        """The structure in row ``index`` of the manifest."""
+        return self._stores[self._part[index]][int(self._index[index])]
+
+    def gather(self, name: str) -> np.ndarray:
+        """One value a structure (``energy``, ``frame``, …) in the manifest's order."""
+        values = None
+        for part, store in self._stores.items():
+            rows = self._part == part
+            found = getattr(store, name)[self._index[rows]]
+            if values is None:
+                values = np.empty(len(self), dtype=found.dtype)
+            values[rows] = found
+        return values
+
+    def mean_energy(self) -> float:
+        """Mean of the energies in eV over the structures that have one."""
+        energies = self.gather("energy")
+        if not np.isfinite(energies).any():
+            raise InputError(f"{self._manifest}: no structure has an energy")
+        return float(np.nanmean(energies))
+
+    def _edges_of(self, index: int, structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+        if index not in self._edges:
+            pairs, offsets = nearest_edges_of(structure.pos, structure.cell, structure.pbc, self._graph)
+            if self._edge_bytes > EDGE_CACHE_BYTES or np.abs(offsets).max(initial=0) > 127:
+                return pairs, offsets
+            kept = pairs.astype(np.int32), offsets.astype(np.int8)
+            self._edges[index] = kept
+            self._edge_bytes += kept[0].nbytes + kept[1].nbytes
+        pairs, offsets = self._edges[index]
+        return pairs.astype(np.int64), offsets.astype(np.int64)
+
+
+class ShuffledBatches(Sampler[list[int]]):
+    """Batches of a stream of seeded permutations, cut into blocks of ``steps`` batches.
+
+    Block e always holds the same batches, so that training resumes at a block's start as if it had
+    never stopped. Lightning calls :meth:`set_epoch` with the number of the block. With several
+    processes, process ``rank`` takes every ``world``-th batch of the stream.
+    """
+
+    def __init__(
+        self, size: int, batch_size: int, steps: int, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
+        self._size, self._batch_size, self._steps = size, batch_size, steps
+        self._seed, self._rank, self._world = seed, rank, world
+        self._block = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._block = epoch
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        orders: dict[int, np.ndarray] = {}
+        first = self._block * self._steps
+        for step in range(first, first + self._steps):
+            start = (step * self._world + self._rank) * self._batch_size
+            passes, places = np.divmod(np.arange(start, start + self._batch_size), self._size)
+            for number in set(passes.tolist()) - set(orders):
+                orders = {n: order for n, order in orders.items() if n >= passes[0]}
+                orders[number] = np.random.default_rng([self._seed, number]).permutation(self._size)
+            yield [int(orders[p][i]) for p, i in zip(passes.tolist(), places, strict=True)]
+
+
+class SequentialBatches(Sampler[list[int]]):
+    """Every structure once, in the manifest's order."""
+
+    def __init__(self, size: int, batch_size: int) -> None:
+        self._size, self._batch_size = size, batch_size
+
+    def __len__(self) -> int:
+        return -(-self._size // self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for start in range(0, self._size, self._batch_size):
+            yield list(range(start, min(start + self._batch_size, self._size)))
+
+
+def batch_loader(frames: Frames, batches: Sampler[list[int]], workers: int = 0) -> DataLoader:
+    """A loader that asks ``frames`` for whole batches."""
+    return DataLoader(
+        frames,
+        sampler=batches,
+        batch_size=None,
+        collate_fn=_as_is,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+
+
+def _as_is(batch: Batch) -> Batch:
+    return batch

@@ -1,0 +1,75 @@
+"""A trained potential: the file that ``train`` writes, and what everything else loads."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import Batch
+
+from leignn.errors import InputError
+from leignn.files import replacing
+from leignn.graph import GraphSpec
+from leignn.potential import Potential
+from leignn.registry import build_potential
+
+FORMAT = 1
+
+
+class TrainedPotential(nn.Module):
+    """A potential with the energy shift it was trained with.
+
+    Args:
+        potential: the model.
+        config: the run's resolved configuration.
+        energy_shift: eV, added to every predicted energy (the training mean, or zero).
+    """
+
+    def __init__(self, potential: Potential, config: dict[str, Any], energy_shift: float) -> None:
+        super().__init__()
+        self.potential, self.config, self.energy_shift = potential, config, energy_shift
+
+    @property
+    def graph(self) -> GraphSpec | None:
+        return self.potential.graph
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """``energy`` (B,) float64 in eV and ``forces`` (N, 3) in eV/Å."""
+        output = self.potential(batch)
+        return {**output, "energy": output["energy"].double() + self.energy_shift}
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint atomically."""
+        content = {
+            "format": FORMAT,
+            "config": self.config,
+            "energy_shift": self.energy_shift,
+            "state_dict": self.potential.state_dict(),
+        }
+        with replacing(path) as temporary:
+            torch.save(content, temporary)
+
+
+def potential_of(config: dict[str, Any]) -> Potential:
+    """The untrained potential of a run's configuration."""
+    return build_potential(config["potential"], GraphSpec(**config["graph"]), config["hyperparameters"])
+
+
+def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPotential:
+    """Load a checkpoint for evaluation.
+
+    Raises:
+        InputError: the file is missing, damaged or not a checkpoint of this project.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["format"] != FORMAT:
+            raise InputError(f"{path} has checkpoint format {content['format']}, not {FORMAT}")
+        potential = potential_of(content["config"])
+        potential.load_state_dict(content["state_dict"])
+        trained = TrainedPotential(potential, content["config"], content["energy_shift"])
+    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is no checkpoint of a trained potential: {reason}") from error
+    return trained.to(device).eval().requires_grad_(False)

@@ -1,0 +1,100 @@
+"""Weight averaging, early stopping and the log of a run."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, TQDMProgressBar, WeightAveraging
+from torch import Tensor
+
+from leignn.files import replacing
+
+
+class ExponentialMovingAverage(WeightAveraging):
+    """EMA of the weights, used for validation and kept as the model.
+
+    The decay starts low, min(decay, (1 + n)/(10 + n)) after n steps, so that a short run is not
+    dominated by its random start (Open Catalyst and torch_ema do the same).
+    """
+
+    def __init__(self, decay: float) -> None:
+        def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+            steps = int(count)
+            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (10 + steps)))
+
+        super().__init__(use_buffers=False, multi_avg_fn=average)
+
+
+class StopWhenStale(EarlyStopping):
+    """Early stopping that a resumed run remembers: stopped stays stopped."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class RunLog(Callback):
+    """``log.csv``: one row an evaluation. Its history travels in the checkpoint, so that a resumed
+    run continues it without a repeated or a missing row.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+        self._seconds, self._since = 0.0, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of training so far, over all resumptions."""
+        return self._seconds + time.monotonic() - self._since
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        value = {name: float(metric) for name, metric in trainer.callback_metrics.items()}
+        row = {
+            "step": trainer.global_step,
+            "epoch": trainer.global_step * pl_module.training_config.batch_size / len_of(trainer),
+            "learning_rate": value.get("learning_rate", float("nan")),
+            "train_loss": value["train_loss"],
+            "train_energy_mae_mev": 1e3 * value["train_energy_mae"],
+            "train_forces_mae_mev_per_ang": 1e3 * value["train_forces_mae"],
+            "val_energy_mae_mev": 1e3 * value["val_energy_mae"],
+            "val_forces_mae_mev_per_ang": 1e3 * value["val_forces_mae"],
+            "seconds": self.seconds,
+        }
+        self.rows.append(row)
+        if not trainer.is_global_zero:
+            return
+        with replacing(self.path) as temporary:
+            pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        print(
+            f"step {row['step']:7d}  loss {row['train_loss']:9.4f}  "
+            f"val energy {row['val_energy_mae_mev']:8.1f} meV  "
+            f"val forces {row['val_forces_mae_mev_per_ang']:7.1f} meV/Å  "
+            f"lr {row['learning_rate']:.1e}  {row['seconds']:6.0f} s",
+            flush=True,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+        self._seconds, self._since = state_dict["seconds"], time.monotonic()
+
+
+def len_of(trainer: pl.Trainer) -> int:
+    """Structures in the training split."""
+    return len(trainer.train_dataloader.dataset)
+
+
+class ProgressBar(TQDMProgressBar):
+    """One bar over all steps of the run; silent where standard error is no terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(refresh_rate=10 if sys.stderr.isatty() else 0)

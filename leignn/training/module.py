@@ -1,0 +1,91 @@
+"""The Lightning module of a run: loss, optimiser, schedule, validation."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch_geometric.data import Batch
+from torchmetrics import MeanMetric
+
+from leignn.config import Training
+from leignn.errors import InputError
+from leignn.potential import Potential
+from leignn.training.loss import absolute_errors
+
+SUMMARIES = ("train_loss", "train_energy_mae", "train_forces_mae", "val_energy_mae", "val_forces_mae")
+
+
+class TrainingModule(pl.LightningModule):
+    """Train a potential by energy_weight · L1(E) + forces_weight · L1(F).
+
+    Logged: errors in eV and eV/Å, averaged over the labels since the last evaluation.
+    """
+
+    def __init__(self, potential: Potential, training: Training, energy_shift: float) -> None:
+        super().__init__()
+        self.potential, self.training_config, self.energy_shift = potential, training, energy_shift
+        for name in SUMMARIES:
+            setattr(self, name, MeanMetric(nan_strategy="error").set_dtype(torch.float64))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        errors = absolute_errors(self.potential(batch), batch, self.energy_shift)
+        config = self.training_config
+        loss = config.energy_weight * errors.energy + config.forces_weight * errors.forces
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss is {loss.item()} at step {self.global_step}: "
+                f"lower training.learning_rate or look at this batch of {len(batch.natoms)} structures"
+            )
+        with torch.no_grad():
+            self.train_loss.update(loss)
+            self.train_energy_mae.update(errors.energy, errors.energy_count)
+            self.train_forces_mae.update(errors.forces, errors.forces_count)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        errors = absolute_errors(self.potential(batch), batch, self.energy_shift)
+        self.val_energy_mae.update(errors.energy, errors.energy_count)
+        self.val_forces_mae.update(errors.forces, errors.forces_count)
+
+    def on_validation_epoch_end(self) -> None:
+        for name in SUMMARIES:
+            metric = getattr(self, name)
+            # NaN where no label of that kind was seen.
+            self.log(name, metric.compute() if metric.weight > 0 else torch.tensor(float("nan")))
+            metric.reset()
+        if not self.trainer.sanity_checking and self.trainer.state.fn == "fit":
+            self.log("learning_rate", self.optimizers().param_groups[0]["lr"])
+            self.plateau.step(self.trainer.callback_metrics["val_forces_mae"])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        config = self.training_config
+        optimizer = torch.optim.AdamW(
+            self.potential.parameters(), lr=config.learning_rate, weight_decay=0, amsgrad=True
+        )
+        # Stepped and saved by this module, not by Lightning, which saves its checkpoint of a block
+        # before it steps a plateau schedule: a resumed run would miss that step.
+        self.plateau = ReduceLROnPlateau(
+            optimizer,
+            factor=config.plateau_factor,
+            patience=config.plateau_patience,
+            min_lr=config.min_learning_rate,
+        )
+        return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["plateau"] = self.plateau.state_dict()
+        checkpoint["metrics"] = {name: getattr(self, name).metric_state for name in SUMMARIES}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._resumed = checkpoint
+
+    def on_train_start(self) -> None:
+        if resumed := getattr(self, "_resumed", None):
+            self.plateau.load_state_dict(resumed["plateau"])
+            for name, state in resumed["metrics"].items():
+                metric = getattr(self, name)
+                for key, value in state.items():
+                    getattr(metric, key).copy_(value)
+                metric._update_count = 1

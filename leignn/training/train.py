@@ -1,0 +1,175 @@
+"""Train one run, or resume it where it was stopped.
+
+Reads RUN/config.yaml, the stores and the split manifests; writes RUN/checkpoint.pt (the best
+evaluation's averaged weights), RUN/log.csv, RUN/provenance.json and TensorBoard files. While it
+runs, RUN/resume/ holds the state from which a killed run continues to the same numbers.
+"""
+
+import argparse
+import json
+import logging
+import shutil
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import yaml
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from leignn.config import Training, load_yaml
+from leignn.data.frames import Frames, SequentialBatches, ShuffledBatches, batch_loader
+from leignn.errors import InputError
+from leignn.files import write_text
+from leignn.provenance import provenance
+from leignn.trained import TrainedPotential, potential_of
+from leignn.training.callbacks import ExponentialMovingAverage, ProgressBar, RunLog, StopWhenStale
+from leignn.training.module import TrainingModule
+
+VALIDATION_METRIC = "val_forces_mae"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, help="RUN/config.yaml")
+    parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
+    parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
+    parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    train(load_yaml(args.config), args.stores, args.splits, args.output, args.device)
+
+
+def train(config: dict[str, Any], stores: Path, splits: Path, output: Path, device: str = "auto") -> None:
+    """Train the run that ``config`` (see :func:`leignn.config.resolve_run`) describes.
+
+    Raises:
+        InputError: a split is missing or empty, or the loss is not finite.
+    """
+    training = Training.from_dict(config["training"], "config.yaml")
+    started = datetime.now(UTC)
+    output.mkdir(parents=True, exist_ok=True)
+    pl.seed_everything(config["seed"], verbose=False)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = training.tf32
+    _quiet()
+
+    potential = potential_of(config)
+    dtype = torch.float64 if training.precision == "64-true" else torch.float32
+    train_frames = Frames(stores, splits / "train.csv", potential.graph, dtype)
+    val_frames = Frames(stores, splits / "val.csv", potential.graph, dtype)
+    energy_shift = 0.0
+    if training.energy_target == "minus_train_mean":
+        energy_shift = train_frames.mean_energy()
+    potential.fit_statistics(train_frames, energy_shift)
+    module = TrainingModule(potential, training, energy_shift)
+
+    log = RunLog(output / "log.csv")
+    best = ModelCheckpoint(
+        output / "resume",
+        filename="best",
+        monitor=VALIDATION_METRIC,
+        enable_version_counter=False,
+        save_on_train_epoch_end=False,
+        save_weights_only=True,
+    )
+    trainer = _trainer(training, output, device, [log, best])
+    val_loader = batch_loader(
+        val_frames, SequentialBatches(len(val_frames), training.batch_size), training.loader_workers
+    )
+    if any(p.requires_grad for p in potential.parameters()):
+        batches = ShuffledBatches(
+            len(train_frames),
+            training.batch_size,
+            training.checkpoint_every,
+            config["seed"],
+            rank=trainer.global_rank,
+            world=trainer.world_size,
+        )
+        trainer.fit(
+            module,
+            batch_loader(train_frames, batches, training.loader_workers),
+            val_loader,
+            ckpt_path=_resume_point(output / "resume", config),
+            weights_only=True,
+        )
+        chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        module.load_state_dict(chosen["state_dict"])
+        best_step = chosen["global_step"]
+    else:
+        trainer.validate(module, val_loader, verbose=False)
+        best_step = 0
+
+    if trainer.is_global_zero:
+        TrainedPotential(potential, config, energy_shift).save(output / "checkpoint.pt")
+        record = provenance(stores, splits, started) | {
+            "seconds": log.seconds,
+            "steps": trainer.global_step,
+            "best_step": best_step,
+            "train_structures": len(train_frames),
+            "parameters": sum(p.numel() for p in potential.parameters()),
+        }
+        write_text(output / "provenance.json", json.dumps(record, indent=1))
+        shutil.rmtree(output / "resume", ignore_errors=True)
+
+
+def _trainer(training: Training, output: Path, device: str, callbacks: list[pl.Callback]) -> pl.Trainer:
+    blocks_per_evaluation = training.evaluate_every // training.checkpoint_every
+    resume = ModelCheckpoint(
+        output / "resume", filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    stop = StopWhenStale(
+        VALIDATION_METRIC,
+        patience=training.early_stopping,
+        check_finite=True,
+        check_on_train_epoch_end=False,
+    )
+    return pl.Trainer(
+        accelerator=device,
+        devices="auto" if device != "cpu" else 1,
+        strategy="auto",
+        precision=training.precision,
+        max_steps=training.max_steps,
+        max_epochs=-1,
+        check_val_every_n_epoch=blocks_per_evaluation,
+        num_sanity_val_steps=0,
+        gradient_clip_val=training.clip_norm,
+        gradient_clip_algorithm="norm",
+        log_every_n_steps=50,
+        use_distributed_sampler=False,
+        inference_mode=False,  # models whose forces are gradients need autograd in validation
+        enable_model_summary=False,
+        logger=TensorBoardLogger(output, name="tensorboard", version=""),
+        callbacks=[
+            ExponentialMovingAverage(training.ema_decay),
+            stop,
+            ProgressBar(),
+            *callbacks,
+            resume,
+        ],
+        default_root_dir=output,
+    )
+
+
+def _resume_point(folder: Path, config: dict[str, Any]) -> Path | None:
+    """The last checkpoint, if it belongs to this very configuration; else a clean start."""
+    kept, last = folder / "config.yaml", folder / "last.ckpt"
+    if last.exists() and kept.exists() and load_yaml(kept) == config:
+        print(f"resuming from {last}", flush=True)
+        return last
+    shutil.rmtree(folder, ignore_errors=True)
+    write_text(kept, yaml.safe_dump(config, sort_keys=False))
+    return None
+
+
+def _quiet() -> None:
+    """Silence Lightning's advice that does not apply: loaders are ours and workers are chosen."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for message in (".*does not have many workers.*", ".*Checkpoint directory.*", ".*log_every_n_steps.*"):
+        warnings.filterwarnings("ignore", message)
