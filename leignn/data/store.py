@@ -1,0 +1,182 @@
+"""The store: every data set's on-disk form. A folder of NumPy arrays, memory-mapped, and a JSON.
+
+``store.json`` holds counts, elements, checksums of the arrays and of the sources. Any array opens
+with ``numpy.load(path, mmap_mode="r")``; ``offsets`` says which rows of the per-atom arrays belong
+to which structure.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from leignn.data.structure import Structure
+from leignn.errors import InputError
+from leignn.provenance import sha256
+
+SCHEMA = 1
+PER_ATOM = {
+    "pos": (np.float64, (3,)),
+    "atomic_numbers": (np.uint8, ()),
+    "tags": (np.int8, ()),
+    "fixed": (np.bool_, ()),
+    "forces": (np.float32, (3,)),
+}
+PER_STRUCTURE = {
+    "cell": (np.float64, (3, 3)),
+    "pbc": (np.bool_, (3,)),
+    "energy": (np.float64, ()),
+    "system_id": (np.str_, ()),
+    "frame": (np.int64, ()),
+}
+
+
+class Store:
+    """Random access to a store; arrays stay on disk until touched.
+
+    Attributes (memory-mapped arrays, S structures, N atoms): ``offsets`` (S+1,), ``pos`` (N, 3),
+    ``atomic_numbers`` (N,), ``tags`` (N,), ``fixed`` (N,), ``forces`` (N, 3), ``cell`` (S, 3, 3),
+    ``pbc`` (S, 3), ``energy`` (S,), ``system_id`` (S,), ``frame`` (S,); ``meta`` is ``store.json``.
+
+    Raises:
+        InputError: the folder holds no store, or one of another schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        try:
+            self.meta: dict[str, Any] = json.loads((self.path / "store.json").read_text("utf-8"))
+            if self.meta.get("schema") != SCHEMA:
+                raise InputError(f"{path} has store schema {self.meta.get('schema')}, not {SCHEMA}")
+            for name in ("offsets", *PER_ATOM, *PER_STRUCTURE):
+                setattr(self, name, np.load(self.path / f"{name}.npy", mmap_mode="r"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} holds no readable store: {error}") from error
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> Structure:
+        atoms = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+        return Structure(
+            **{name: np.array(getattr(self, name)[atoms]) for name in PER_ATOM},
+            cell=np.array(self.cell[index]),
+            pbc=np.array(self.pbc[index]),
+            energy=float(self.energy[index]),
+            system_id=str(self.system_id[index]),
+            frame=int(self.frame[index]),
+        )
+
+
+def write_store(
+    path: Path,
+    chunks: Iterable[Sequence[Structure]],
+    meta: dict[str, Any],
+    energy_reference: str | None = None,
+) -> None:
+    """Write a store from a stream; memory is that of one chunk, whatever the number of frames.
+
+    Per-atom arrays grow on disk; the store appears under its name when it is whole.
+
+    Args:
+        path: the store's folder; replaced if it exists.
+        chunks: structures in order.
+        meta: goes into ``store.json``: dataset, part, sources, …
+        energy_reference: "last_frame" takes the energy of each system's last frame off its energies.
+
+    Raises:
+        InputError: no structure at all, or the same (system_id, frame) twice.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        per_structure = _write_atoms(temporary, chunks)
+        if not len(per_structure["frame"]):
+            raise InputError(f"{path}: the sources hold no frame")
+        _refuse_duplicates(per_structure, path)
+        if energy_reference == "last_frame":
+            per_structure["energy"] -= _last_frame_energy(per_structure)
+        for name, values in per_structure.items():
+            np.save(temporary / f"{name}.npy", values)
+        numbers = np.load(temporary / "atomic_numbers.npy", mmap_mode="r")
+        present = np.flatnonzero(np.bincount(numbers, minlength=1))
+        content = {
+            "schema": SCHEMA,
+            **meta,
+            "counts": {
+                "structures": len(per_structure["frame"]),
+                "atoms": len(numbers),
+                "with_energy": int(np.isfinite(per_structure["energy"]).sum()),
+                "with_forces": int(per_structure.pop("has_forces").sum()),
+            },
+            "elements": [chemical_symbols[number] for number in present],
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        (temporary / "has_forces.npy").unlink()
+        content["sha256"] = {file.stem: sha256(file) for file in sorted(temporary.glob("*.npy"))}
+        (temporary / "store.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+        temporary.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_atoms(folder: Path, chunks: Iterable[Sequence[Structure]]) -> dict[str, np.ndarray]:
+    """Append per-atom arrays to files; return the per-structure ones (tens of bytes a structure)."""
+    files = {name: open(folder / f"{name}.raw", "wb") for name in PER_ATOM}
+    natoms: list[int] = []
+    columns: dict[str, list] = {name: [] for name in PER_STRUCTURE} | {"has_forces": []}
+    try:
+        for chunk in chunks:
+            for name, (dtype, _) in PER_ATOM.items():
+                joined = np.concatenate([getattr(s, name) for s in chunk]).astype(dtype)
+                joined.tofile(files[name])
+            natoms += [len(s.pos) for s in chunk]
+            for name, (dtype, _) in PER_STRUCTURE.items():
+                columns[name].append(np.array([getattr(s, name) for s in chunk], dtype=dtype))
+            columns["has_forces"].append(np.array([bool(np.isfinite(s.forces).all()) for s in chunk]))
+    finally:
+        for file in files.values():
+            file.close()
+    for name, (dtype, shape) in PER_ATOM.items():
+        _add_header(folder / f"{name}.raw", folder / f"{name}.npy", dtype, (sum(natoms), *shape))
+    per_structure = {name: np.concatenate(v) if v else np.empty(0) for name, v in columns.items()}
+    per_structure["offsets"] = np.concatenate([[0], np.cumsum(natoms)]).astype(np.int64)
+    return per_structure
+
+
+def _add_header(raw: Path, target: Path, dtype: type, shape: tuple[int, ...]) -> None:
+    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+    with open(raw, "rb") as source, open(target, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        shutil.copyfileobj(source, file, 2**24)
+    raw.unlink()
+
+
+def _refuse_duplicates(columns: dict[str, np.ndarray], path: Path) -> None:
+    order = np.lexsort((columns["frame"], columns["system_id"]))
+    systems, frames = columns["system_id"][order], columns["frame"][order]
+    twice = np.flatnonzero((systems[1:] == systems[:-1]) & (frames[1:] == frames[:-1]))
+    if len(twice):
+        raise InputError(
+            f"{path}: frame {frames[twice[0]]} of system {systems[twice[0]]} occurs more than once"
+        )
+
+
+def _last_frame_energy(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """(S,) energy of the highest frame of each structure's system."""
+    order = np.lexsort((columns["frame"], columns["system_id"]))
+    systems = columns["system_id"][order]
+    last = np.searchsorted(systems, systems, side="right") - 1
+    reference = np.empty(len(order))
+    reference[order] = columns["energy"][order][last]
+    return reference

@@ -1,0 +1,51 @@
+"""Predict one split with a trained run; keep the predictions."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from leignn.data.frames import Frames, SequentialBatches, batch_loader
+from leignn.files import replacing
+from leignn.trained import TrainedPotential, load_trained
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, required=True, help="the run's folder, with checkpoint.pt")
+    parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
+    parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
+    parser.add_argument("--split", required=True, help="name of the split, e.g. ood_both")
+    parser.add_argument("--output", type=Path, required=True, help="predictions (.npz)")
+    parser.add_argument("--batch-size", type=int, default=32, help="structures at once")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    device = args.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    trained = load_trained(args.run / "checkpoint.pt", device)
+    frames = Frames(args.stores, args.splits / f"{args.split}.csv", trained.graph)
+    energy, forces = predict(trained, frames, args.batch_size, device)
+    with replacing(args.output) as temporary:
+        np.savez(temporary, energy=energy, forces=forces)
+
+
+def predict(
+    trained: TrainedPotential, frames: Frames, batch_size: int, device: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Energies (S,) float64 in eV and forces (N, 3) float32 in eV/Å, in the order of ``frames``."""
+    energies, forces = [], []
+    loader = batch_loader(frames, SequentialBatches(len(frames), batch_size))
+    for batch in tqdm(loader, desc="predict", unit="batch", disable=not sys.stderr.isatty()):
+        with torch.no_grad():
+            output = trained(batch.to(device))
+        energies.append(output["energy"].cpu().numpy())
+        forces.append(output["forces"].float().cpu().numpy())
+    return np.concatenate(energies), np.concatenate(forces)

@@ -1,0 +1,83 @@
+"""Compute a run's metrics from its kept predictions and the labels in the stores."""
+
+import argparse
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from leignn.config import load_yaml
+from leignn.data.frames import Frames, SequentialBatches
+from leignn.errors import InputError
+from leignn.evaluation.metrics import ErrorSums
+from leignn.files import write_text
+
+SCHEMA = 1
+CHUNK = 1024  # structures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
+    parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
+    parser.add_argument(
+        "--predictions", type=Path, nargs="+", required=True, help="RUN/predictions/<split>.npz …"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="RUN/metrics.json")
+
+
+def main(args: argparse.Namespace) -> None:
+    config = load_yaml(args.run / "config.yaml")
+    try:
+        record = json.loads((args.run / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{args.run / 'provenance.json'} cannot be read: {error}") from error
+    metrics = {
+        "schema": SCHEMA,
+        **{key: config[key] for key in ("dataset", "scale", "model", "title", "seed")},
+        "stand_in": config["dataset_info"]["stand_in"],
+        "status": "ok",
+        "message": "",
+        "parameters": record["parameters"],
+        "train_structures": record["train_structures"],
+        "train_seconds": record["seconds"],
+        "steps": record["steps"],
+        "best_step": record["best_step"],
+        "splits": {
+            path.stem: score_split(path, Frames(args.stores, args.splits / f"{path.stem}.csv", None))
+            for path in args.predictions
+        },
+    }
+    write_text(args.output, json.dumps(metrics, indent=1))
+
+
+def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | None]:
+    """Metrics of one split (see :mod:`leignn.evaluation.metrics`).
+
+    Raises:
+        InputError: the predictions cannot be read or are not of this split.
+    """
+    try:
+        with np.load(predictions, allow_pickle=False) as file:
+            energy, forces = file["energy"], file["forces"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{predictions} holds no predictions: {error}") from error
+    if len(energy) != len(frames):
+        raise InputError(f"{predictions} has {len(energy)} structures, its manifest {len(frames)}")
+    sums, first_atom = ErrorSums(), 0
+    for indices in SequentialBatches(len(frames), CHUNK):
+        labels = frames[indices]
+        atoms = slice(first_atom, first_atom + len(labels.pos))
+        if atoms.stop > len(forces):
+            raise InputError(f"{predictions} has forces of {len(forces)} atoms, too few for its manifest")
+        sums.add(
+            energy[indices],
+            labels.energy.numpy(),
+            forces[atoms],
+            labels.forces.numpy(),
+            labels.fixed.numpy(),
+            labels.natoms.numpy(),
+        )
+        first_atom = atoms.stop
+    return sums.metrics()
