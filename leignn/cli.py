@@ -13,7 +13,7 @@ COMMANDS = {
     "generate-oc20-standin": ("leignn.data.oc20_standin", "generate the EMT stand-in for OC20"),
     "build-store": ("leignn.data.build", "convert raw files of one part into a store"),
     "split": ("leignn.data.splits", "write the split manifests of a data set"),
-    "configure": ("leignn.config", "resolve the configuration of one run"),
+    "configure": ("leignn.configure", "resolve the configuration of one run"),
     "train": ("leignn.training.train", "train one run, or resume it"),
     "predict": ("leignn.evaluation.predict", "predict one split with a trained run"),
     "score": ("leignn.evaluation.score", "compute the metrics of a run from its predictions"),

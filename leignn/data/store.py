@@ -98,6 +98,7 @@ def write_store(
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         per_structure = _write_atoms(temporary, chunks)
+        with_forces = int(per_structure.pop("has_forces").sum())
         if not len(per_structure["frame"]):
             raise InputError(f"{path}: the sources hold no frame")
         _refuse_duplicates(per_structure, path)
@@ -114,12 +115,11 @@ def write_store(
                 "structures": len(per_structure["frame"]),
                 "atoms": len(numbers),
                 "with_energy": int(np.isfinite(per_structure["energy"]).sum()),
-                "with_forces": int(per_structure.pop("has_forces").sum()),
+                "with_forces": with_forces,
             },
             "elements": [chemical_symbols[number] for number in present],
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        (temporary / "has_forces.npy").unlink()
         content["sha256"] = {file.stem: sha256(file) for file in sorted(temporary.glob("*.npy"))}
         (temporary / "store.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
         temporary.chmod(0o755)
