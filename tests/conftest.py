@@ -1,0 +1,57 @@
+"""Shared by all tests: structures that exercise every branch of the graph, made on the spot."""
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk, fcc111, molecule
+from torch_geometric.data import Batch
+
+from leignn.data.frames import collate
+from leignn.data.structure import Structure
+from leignn.graph import GraphSpec
+from leignn.neighbors import nearest_edges_of
+
+
+def pytest_configure() -> None:
+    torch.set_num_threads(1)
+
+
+def random_crystal(seed: int, atoms: int, pbc: tuple[bool, bool, bool] = (True, True, True)) -> Atoms:
+    """Random atoms in a random triclinic cell, at least 1 Å apart along the way they were drawn."""
+    rng = np.random.default_rng(seed)
+    cell = np.diag(rng.uniform(4, 9, 3)) + rng.uniform(-1.5, 1.5, (3, 3))
+    numbers = rng.choice([1, 6, 8, 29, 78], atoms)
+    return Atoms(numbers, scaled_positions=rng.uniform(0, 1, (atoms, 3)), cell=cell, pbc=pbc)
+
+
+def structures() -> dict[str, Atoms]:
+    """Structures by name: slab, thin cell, one atom, molecule, isolated atom, mixed pbc, …"""
+    slab = fcc111("Cu", (2, 2, 3), vacuum=6.0, periodic=True)
+    slab.rattle(0.1, seed=1)
+    thin = bulk("NaCl", "rocksalt", a=5.64)
+    thin.rattle(0.1, seed=2)
+    return {
+        "slab": slab,
+        "thin cell": thin,
+        "one-atom cell": bulk("Cu"),
+        "molecule": molecule("CH3CH2OH"),
+        "isolated atom": Atoms("O", positions=[[1.0, 2.0, 3.0]]),
+        "isolated atom in a box": Atoms("O", positions=[[1.0, 2.0, 3.0]], cell=[30, 30, 30], pbc=True),
+        "triclinic": random_crystal(3, 7),
+        "wire": random_crystal(4, 6, (False, True, False)),
+        "layer": random_crystal(5, 6, (True, False, True)),
+    }
+
+
+def make_batch(atoms: list[Atoms], spec: GraphSpec | None) -> Batch:
+    """A float64 batch, with the loader's edges if ``spec`` is given."""
+    found = [Structure.from_atoms(a) for a in atoms]
+    edges = [nearest_edges_of(s.pos, s.cell, s.pbc, spec) for s in found] if spec else None
+    return collate(found, edges, torch.float64)
+
+
+@pytest.fixture(params=sorted(structures()))
+def atoms(request: pytest.FixtureRequest) -> Atoms:
+    """Each of :func:`structures` in turn."""
+    return structures()[request.param]

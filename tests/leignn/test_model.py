@@ -1,0 +1,174 @@
+"""LEIGNN and its ablations: golden numbers and the symmetries of physics, on random weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import fcc111, molecule
+from conftest import make_batch, random_crystal, structures
+from scipy.spatial.transform import Rotation
+
+from benchmarks.plain import plain_forward
+from leignn.errors import InputError
+from leignn.graph import GraphSpec
+from leignn.model import LEIGNN, load_published
+from leignn.reference import compare_with_golden, main
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SPEC = GraphSpec(5.0, 30, "ties")  # no structure here has a tie that this rule would cut
+VARIANTS = {
+    "leignn": {},
+    "vanilla_nmu": {"global_phases": False},
+    "vanilla": {"global_phases": False, "update": "painn"},
+}
+
+
+@pytest.fixture(params=sorted(VARIANTS))
+def model(request: pytest.FixtureRequest) -> LEIGNN:
+    torch.manual_seed(7)
+    return LEIGNN(SPEC, hidden_channels=16, num_layers=3, num_rbf=12, **VARIANTS[request.param]).double()
+
+
+def predict(model: LEIGNN, *atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
+    with torch.no_grad():
+        output = model(make_batch(list(atoms), SPEC))
+    return output["energy"].numpy(), output["forces"].numpy()
+
+
+def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_golden_numbers(name) -> None:
+    found_name, errors = compare_with_golden(GOLDEN / f"{name}.npz")
+    assert found_name == name
+    assert max(errors.values()) < 1e-10, errors
+
+
+def test_check_reference_fails_on_wrong_numbers(tmp_path, capsys) -> None:
+    golden = dict(np.load(GOLDEN / "vanilla.npz"))
+    golden["forces"] = golden["forces"] * (1 + 1e-9)
+    np.savez(tmp_path / "wrong.npz", **golden)
+    arguments = type("Arguments", (), {"file": tmp_path / "wrong.npz"})
+    assert main(arguments) == 1
+    assert "forces" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_golden_is_refused(tmp_path) -> None:
+    np.savez(tmp_path / "other.npz", pos=np.zeros(3))
+    with pytest.raises(InputError, match="other.npz has no array"):
+        compare_with_golden(tmp_path / "other.npz")
+    with pytest.raises(InputError, match="missing.npz"):
+        compare_with_golden(tmp_path / "missing.npz")
+
+
+@pytest.mark.parametrize("proper", [True, False], ids=["rotation", "reflection"])
+def test_orthogonal_transformations(model, atoms, proper) -> None:
+    matrix = Rotation.random(random_state=3).as_matrix() * (1 if proper else -1)
+    turned = atoms.copy()
+    turned.set_cell(atoms.cell.array @ matrix.T)
+    turned.positions = atoms.positions @ matrix.T
+    (energy, forces), (turned_energy, turned_forces) = predict(model, atoms), predict(model, turned)
+    assert_close(turned_energy, energy)
+    assert_close(turned_forces, forces @ matrix.T)
+
+
+def test_translation(model, atoms) -> None:
+    moved = atoms.copy()
+    moved.positions += [1.3, -20.2, 7.7]
+    for found, expected in zip(predict(model, moved), predict(model, atoms), strict=True):
+        assert_close(found, expected)
+
+
+def test_permutation(model, atoms) -> None:
+    order = np.random.default_rng(2).permutation(len(atoms))
+    (energy, forces), (other_energy, other_forces) = predict(model, atoms), predict(model, atoms[order])
+    assert_close(other_energy, energy)
+    assert_close(other_forces, forces[order])
+
+
+def test_lattice_moves_of_single_atoms(model, atoms) -> None:
+    moved = atoms.copy()
+    moves = np.random.default_rng(5).integers(-2, 3, (len(atoms), 3)) * atoms.pbc
+    moved.positions += moves @ atoms.cell.array
+    for found, expected in zip(predict(model, moved), predict(model, atoms), strict=True):
+        assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name", ["slab", "thin cell", "one-atom cell", "triclinic"])
+def test_energy_is_proportional_to_the_supercell(model, name) -> None:
+    atoms = structures()[name]
+    energy, forces = predict(model, atoms)
+    super_energy, super_forces = predict(model, atoms.repeat((2, 1, 3)))
+    assert_close(super_energy, 6 * energy)
+    assert_close(super_forces, np.tile(forces, (6, 1)))
+
+
+def test_a_batch_equals_its_structures(model) -> None:
+    members = list(structures().values())
+    energy, forces = predict(model, *members)
+    singles = [predict(model, member) for member in members]
+    assert_close(energy, np.concatenate([e for e, _ in singles]))
+    assert_close(forces, np.concatenate([f for _, f in singles]))
+
+
+def test_an_isolated_atom_feels_no_force(model) -> None:
+    energy, forces = predict(model, Atoms("O", positions=[[0.0, 0.0, 0.0]]))
+    assert np.isfinite(energy).all()
+    np.testing.assert_array_equal(forces, 0)
+
+
+def test_edges_of_the_loader_and_of_the_model_agree(model, atoms) -> None:
+    with torch.no_grad():
+        from_loader, from_model = model(make_batch([atoms], SPEC)), model(make_batch([atoms], None))
+    for name in from_loader:
+        assert_close(from_model[name].numpy(), from_loader[name].numpy())
+
+
+def test_without_global_phases_distant_molecules_do_not_interact() -> None:
+    torch.manual_seed(0)
+    local = LEIGNN(SPEC, 16, 3, 12, global_phases=False).double()
+    torch.manual_seed(0)
+    coupled = LEIGNN(SPEC, 16, 3, 12).double()
+    water, ethanol = molecule("H2O"), molecule("CH3CH2OH")
+    far = ethanol.copy()
+    far.translate([100.0, 0.0, 0.0])
+    for net, interacts in ((local, False), (coupled, True)):
+        apart = predict(net, water)[0] + predict(net, ethanol)[0]
+        together = predict(net, water + far)[0]
+        assert np.allclose(together, apart, atol=1e-9) != interacts
+
+
+def test_equals_the_plain_transcription() -> None:
+    torch.manual_seed(1)
+    model = LEIGNN(SPEC, 16, 3, 12).double()
+    batch = make_batch([random_crystal(1, 5), fcc111("Cu", (2, 2, 2), vacuum=6, periodic=True)], SPEC)
+    with torch.no_grad():
+        ours, plain = model(batch), plain_forward(model, batch)
+    for name in ours:
+        assert_close(ours[name].numpy(), plain[name].numpy())
+
+
+def test_parameters_at_paper_size() -> None:
+    with torch.device("meta"):
+        model = LEIGNN(GraphSpec(6.0, 20))
+    count = sum(p.numel() for p in model.parameters())
+    assert round(count / 1e6, 2) == 18.83
+
+
+def test_published_checkpoints_load(tmp_path) -> None:
+    """The names of the golden file, as DataParallel saves them, with and without the basis centres."""
+    golden = np.load(GOLDEN / "leignn.npz")
+    state = {f"module.{n[6:]}": torch.tensor(golden[n]) for n in golden if n.startswith("param/")}
+    torch.save(state, tmp_path / "model.pt")
+    model = LEIGNN(GraphSpec(6.0, 20), hidden_channels=32, num_layers=2, num_rbf=16).double()
+    load_published(model, torch.load(tmp_path / "model.pt", weights_only=True))
+    np.testing.assert_array_equal(model.out_forces.weight.detach(), golden["param/out_forces.weight"])
+    del state["module.radial_basis.rbf.offset"]
+    load_published(model, state)
+    del state["module.out_forces.weight"]
+    with pytest.raises(RuntimeError, match="out_forces"):
+        load_published(model, state)
