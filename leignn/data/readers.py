@@ -1,0 +1,284 @@
+"""Readers of raw files. Each yields chunks of structures; parsing runs on all cores.
+
+Text formats are cut into chunks of whole frames by one process and parsed by a pool, so that a
+single huge file is read as fast as many shards, with a bounded number of chunks in memory.
+"""
+
+import io
+import lzma
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms, units
+from ase.io.extxyz import read_xyz
+
+from leignn.data.structure import Structure
+from leignn.errors import InputError
+
+CHUNK_FRAMES = 128
+KCAL_PER_MOL = units.kcal / units.mol
+
+
+@dataclass
+class _Text:
+    """Whole frames of one file as text, and where they stand in it."""
+
+    file: str
+    first: int
+    text: str
+    labels: list[tuple[str, int, float]] | None  # system_id, frame, reference energy of each
+
+
+def read_part(part: dict[str, Any], root: Path, workers: int) -> Iterator[list[Structure]]:
+    """Yield the structures of one part of a data set, in the order of its files.
+
+    Args:
+        part: the part's entry in the data set's YAML.
+        root: folder that the part's ``path`` is relative to.
+        workers: parsing processes.
+
+    Raises:
+        InputError: a file is missing, damaged, or holds values that are not numbers.
+    """
+    path = Path(root) / part["path"]
+    if part["format"] == "rmd17_npz":
+        yield from _read_rmd17(path)
+    elif part["format"] == "oc20_raw":
+        yield from _parse_in_pool(_oc20_texts(path), part, workers)
+    elif path.name.removesuffix(".xz").endswith((".xyz", ".extxyz")):
+        yield from _parse_in_pool(_extxyz_texts(path), part, workers)
+    else:
+        yield from _read_with_ase(path, part)
+
+
+def raw_files(part: dict[str, Any], root: Path) -> list[Path]:
+    """The files that a part is made of, sorted.
+
+    Raises:
+        InputError: one is missing.
+    """
+    path = Path(root) / part["path"]
+    files = [path]
+    if part["format"] == "oc20_raw" and path.exists():
+        files = sorted(file for shard in _shards(path) for file in (shard, _labels_file(shard)))
+    for file in files:
+        if not file.exists():
+            raise InputError(f"{file} does not exist: put it there, or name its folder by samples_dir")
+    return files
+
+
+def _shards(folder: Path) -> list[Path]:
+    shards = [p for p in folder.rglob("*.extxyz*") if p.name.endswith((".extxyz", ".extxyz.xz"))]
+    if not shards:
+        raise InputError(f"{folder} holds no shard N.extxyz.xz")
+    return sorted(shards, key=lambda p: [int(n) for n in re.findall(r"\d+", p.name)] + [p.name])
+
+
+def _labels_file(shard: Path) -> Path:
+    return shard.with_name(shard.name.replace(".extxyz", ".txt"))
+
+
+def _open(path: Path) -> io.TextIOBase:
+    opener = lzma.open if path.suffix == ".xz" else open
+    return opener(path, "rt", encoding="utf-8")
+
+
+def _extxyz_texts(path: Path) -> Iterator[_Text]:
+    """Cut an extxyz file into chunks of whole frames."""
+    first = 0
+    try:
+        with _open(path) as file:
+            while frames := list(islice(_frames(file, path, first), CHUNK_FRAMES)):
+                yield _Text(str(path), first, "".join(frames), None)
+                first += len(frames)
+    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise InputError(f"{path} is truncated or corrupt after frame {first}: {error}") from error
+
+
+def _frames(file: io.TextIOBase, path: Path, number: int) -> Iterator[str]:
+    while header := file.readline():
+        if not header.strip():
+            continue
+        try:
+            natoms = int(header)
+        except ValueError as error:
+            raise InputError(
+                f"{path}: frame {number} should start with a number of atoms, not {header.strip()[:40]!r}"
+            ) from error
+        lines = [file.readline() for _ in range(natoms + 1)]
+        if not lines[-1].strip():
+            raise InputError(f"{path}: frame {number} ends before its {natoms} atoms: the file is cut off")
+        yield "".join([header, *lines]) if lines[-1].endswith("\n") else "".join([header, *lines, "\n"])
+        number += 1
+
+
+def _oc20_texts(folder: Path) -> Iterator[_Text]:
+    """OC20 shards: N.extxyz.xz with a line system_id,frame,reference_energy a frame in N.txt.xz."""
+    for shard in _shards(folder):
+        labels_file = _labels_file(shard)
+        labels = _oc20_labels(labels_file)
+        count = 0
+        for chunk in _extxyz_texts(shard):
+            size = len(labels[chunk.first : chunk.first + CHUNK_FRAMES])
+            chunk.labels = labels[chunk.first : chunk.first + size]
+            count = chunk.first + _count_frames(chunk.text)
+            if count > len(labels):
+                break
+            yield chunk
+        if count != len(labels):
+            more = "more" if count > len(labels) else f"{count}"
+            raise InputError(f"{labels_file} has {len(labels)} lines, {shard.name} has {more} frames")
+
+
+def _count_frames(text: str) -> int:
+    return text.count("Lattice=") + text.count("lattice=")
+
+
+def _oc20_labels(path: Path) -> list[tuple[str, int, float]]:
+    labels = []
+    try:
+        with _open(path) as file:
+            for number, line in enumerate(file):
+                try:
+                    system_id, frame, reference = line.strip().split(",")
+                    labels.append((system_id, int(frame.removeprefix("frame")), float(reference)))
+                except ValueError as error:
+                    raise InputError(
+                        f"{path}: line {number + 1} is no system_id,frame,reference_energy: "
+                        f"{line.strip()[:60]!r}"
+                    ) from error
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise InputError(f"{path} is truncated or corrupt: {error}") from error
+    return labels
+
+
+def _parse_in_pool(
+    texts: Iterator[_Text], part: dict[str, Any], workers: int
+) -> Iterator[list[Structure]]:
+    """Parse chunks in order; twice as many chunks as workers are in flight."""
+    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+        pending: deque[Future] = deque()
+        try:
+            for text in texts:
+                pending.append(pool.submit(_parse, text, part))
+                if len(pending) >= 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _parse(chunk: _Text, part: dict[str, Any]) -> list[Structure]:
+    """Parse one chunk; every failure names the file and the frame."""
+    try:
+        atoms = list(read_xyz(io.StringIO(chunk.text), index=slice(None)))
+    except Exception as error:  # ase raises many kinds; find the frame that does
+        frame = chunk.first + _first_bad_frame(chunk.text)
+        raise InputError(f"{chunk.file}: frame {frame} cannot be parsed: {error}") from None
+    found = []
+    for number, frame_atoms in enumerate(atoms):
+        where = f"{chunk.file}: frame {chunk.first + number}"
+        if chunk.labels is None:
+            structure = _from_atoms(frame_atoms, part, Path(chunk.file), chunk.first + number, where)
+        else:
+            system_id, frame, reference = chunk.labels[number]
+            structure = Structure.from_atoms(frame_atoms, system_id, frame)
+            structure.energy -= reference
+        found.append(structure)
+    return found
+
+
+def _first_bad_frame(text: str) -> int:
+    number = 0
+    file = io.StringIO(text)
+    while True:
+        lines = [line for line in islice(file, 1)]
+        if not lines:
+            return number
+        lines += list(islice(file, int(lines[0]) + 1))
+        try:
+            list(read_xyz(io.StringIO("".join(lines)), index=slice(None)))
+        except Exception:
+            return number
+        number += 1
+
+
+def _from_atoms(
+    atoms: Atoms, part: dict[str, Any], file: Path, number: int, where: str
+) -> Structure:
+    identity: dict[str, Any] = {"system_id": file.name.split(".")[0], "frame": number}
+    for name, convert in (("system_id", str), ("frame", int)):
+        if name in part:
+            try:
+                identity[name] = convert(atoms.info[part[name]])
+            except (KeyError, ValueError) as error:
+                raise InputError(f"{where} has no usable {part[name]!r} for its {name}") from error
+    structure = Structure.from_atoms(atoms, **identity)
+    if part.get("energy") == "ignore":
+        structure.energy = np.nan
+    return structure
+
+
+def _read_with_ase(path: Path, part: dict[str, Any]) -> Iterator[list[Structure]]:
+    """Any other format that ASE reads, frame by frame."""
+    frames, number = ase.io.iread(os.fspath(path), index=":"), 0
+    while True:
+        chunk = []
+        try:
+            for atoms in islice(frames, CHUNK_FRAMES):
+                chunk.append(_from_atoms(atoms, part, path, number, f"{path}: frame {number}"))
+                number += 1
+        except InputError:
+            raise
+        except Exception as error:  # every format of ASE fails in its own way
+            raise InputError(f"{path}: frame {number} cannot be read: {error}") from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _read_rmd17(path: Path) -> Iterator[list[Structure]]:
+    """rMD17's npz: coords in Å, energies in kcal/mol, forces in kcal/mol/Å, no cell."""
+    names = ("nuclear_charges", "coords", "energies", "forces", "old_indices")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            charges, coords, energies, forces, frames = (file[name] for name in names)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} is no rMD17 file with {', '.join(names)}: {error}") from error
+    if not len(coords) == len(energies) == len(forces) == len(frames):
+        raise InputError(f"{path}: coords, energies, forces and old_indices differ in length")
+    molecule = path.name.split(".")[0]
+    for start in range(0, len(coords), CHUNK_FRAMES):
+        yield [
+            Structure(
+                pos=coords[i].astype(np.float64),
+                atomic_numbers=charges.astype(np.uint8),
+                cell=np.zeros((3, 3)),
+                pbc=np.zeros(3, dtype=bool),
+                tags=np.zeros(len(charges), dtype=np.int8),
+                fixed=np.zeros(len(charges), dtype=bool),
+                energy=float(energies[i]) * KCAL_PER_MOL,
+                forces=(forces[i] * KCAL_PER_MOL).astype(np.float32),
+                system_id=molecule,
+                frame=int(frames[i]),
+            )
+            for i in range(start, min(start + CHUNK_FRAMES, len(coords)))
+        ]
+
+

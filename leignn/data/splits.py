@@ -1,0 +1,199 @@
+"""Write the split manifests of a data set: which frames train, validate and test.
+
+Frames are sorted by part, system and frame number before a seeded permutation, so that a split
+depends neither on the order of shards nor on the file system nor on the number of workers.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ase.data import chemical_symbols
+from ase.formula import Formula
+
+from leignn.data.dataset_config import load_dataset
+from leignn.data.store import Store
+from leignn.errors import InputError
+from leignn.files import replacing, write_text
+from leignn.provenance import sha256
+
+COLUMNS = ["part", "index", "system_id", "frame"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", type=Path, required=True, help="config/datasets/<name>.yaml")
+    parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
+    parser.add_argument("--output", type=Path, required=True, help="folder for <split>.csv, splits.json")
+
+
+def main(args: argparse.Namespace) -> None:
+    dataset = load_dataset(args.dataset)
+    stores = {part: Store(args.stores / part) for part in dataset["parts"]}
+    splits, details = make_splits(dataset["splits"], stores)
+    for name, table in splits.items():
+        if table.empty:
+            raise InputError(f"{args.dataset}: split {name!r} is empty: {dataset['splits']}")
+    for name, table in splits.items():
+        with replacing(args.output / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False, columns=COLUMNS)
+    summary = {
+        "dataset": dataset["name"],
+        **dataset["splits"],
+        **details,
+        "structures": {name: len(table) for name, table in splits.items()},
+        "stores": {part: sha256(store.path / "store.json") for part, store in stores.items()},
+    }
+    write_text(args.output / "splits.json", json.dumps(summary, indent=1))
+
+
+def make_splits(
+    rule: dict[str, Any], stores: dict[str, Store]
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Frames of every split (columns part, index, system_id, frame; sorted), and what the rule chose.
+
+    Args:
+        rule: the ``splits`` entry of the data set's YAML.
+        stores: the store of every part.
+
+    Raises:
+        InputError: more frames asked for than there are, an unknown part, an unknown frame.
+    """
+    details: dict[str, Any] = {}
+    if rule["rule"] == "parts":
+        splits = _by_parts(rule, stores)
+    elif rule["rule"] == "oc20":
+        splits, details = _by_oc20_rule(rule, _frames(stores), stores)
+    elif rule["rule"] == "manifest":
+        splits = _by_manifest(Path(rule["path"]), _frames(stores))
+    else:
+        splits = _by_counts(rule, _frames(stores))
+    return {name: _sorted(table) for name, table in splits.items()}, details
+
+
+def _frames(stores: dict[str, Store]) -> pd.DataFrame:
+    tables = [
+        pd.DataFrame(
+            {
+                "part": part,
+                "index": np.arange(len(store)),
+                "system_id": np.asarray(store.system_id),
+                "frame": np.asarray(store.frame),
+            }
+        )
+        for part, store in stores.items()
+    ]
+    return _sorted(pd.concat(tables))
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    return table.sort_values(["part", "system_id", "frame"], ignore_index=True)
+
+
+def _by_parts(rule: dict[str, Any], stores: dict[str, Store]) -> dict[str, pd.DataFrame]:
+    """Train and validation from one part, every test split a part of its own."""
+    for part in [rule["train"], *rule["tests"]]:
+        if part not in stores:
+            raise InputError(f"splits name the part {part!r}, the data set has {', '.join(stores)}")
+    frames = _frames({rule["train"]: stores[rule["train"]]})
+    rng = np.random.default_rng(rule["seed"])
+    order = rng.permutation(len(frames))[: round(rule.get("subset", 1.0) * len(frames))]
+    validation = round(rule["validation_fraction"] * len(order))
+    splits = {"train": frames.iloc[order[validation:]], "val": frames.iloc[order[:validation]]}
+    return splits | {name: _frames({name: stores[name]}) for name in rule["tests"]}
+
+
+def _by_counts(rule: dict[str, Any], frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Frames at random, or in consecutive blocks: training first, then validation, then test."""
+    counts = rule["counts"]
+    if sum(counts.values()) > len(frames):
+        raise InputError(f"splits ask for {sum(counts.values())} frames, the data set has {len(frames)}")
+    order = np.arange(len(frames))
+    if rule["rule"] == "random":
+        order = np.random.default_rng(rule["seed"]).permutation(len(frames))
+    ends = np.cumsum([counts[name] for name in ("train", "val", "test")])
+    blocks = np.split(order[: ends[-1]], ends[:-1])
+    return {name: frames.iloc[block] for name, block in zip(("train", "val", "test"), blocks, strict=True)}
+
+
+def _by_oc20_rule(
+    rule: dict[str, Any], frames: pd.DataFrame, stores: dict[str, Store]
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Hold out adsorbates and slab compositions, then whole systems, as Open Catalyst does.
+
+    A composition is the set of elements of a slab: what a catalyst is made of, whatever the facet
+    and the stoichiometry. ``id`` systems keep both their adsorbate and their composition in train.
+    """
+    first = frames.drop_duplicates(["part", "system_id"]).reset_index(drop=True)
+    kinds = [
+        _adsorbate_and_composition(stores[part], index)
+        for part, index in zip(first["part"], first["index"], strict=True)
+    ]
+    adsorbate, composition = (np.array(column) for column in zip(*kinds, strict=True))
+    fractions = rule["fractions"]
+    rng = np.random.default_rng(rule["seed"])
+    held_adsorbates = _hold_out(adsorbate, fractions["adsorbates"], rng)
+    held_compositions = _hold_out(composition, fractions["compositions"], rng)
+    new_adsorbate = np.isin(adsorbate, held_adsorbates)
+    new_composition = np.isin(composition, held_compositions)
+    split = np.select(
+        [new_adsorbate & new_composition, new_adsorbate, new_composition],
+        ["ood_both", "ood_ads", "ood_cat"],
+        default="train",
+    )
+    seen = np.flatnonzero(split == "train")
+    for name in ("id", "val"):
+        wanted = round(fractions[name] * len(seen))
+        for system in rng.permutation(seen):
+            if wanted == 0:
+                break
+            rest = (split == "train") & (np.arange(len(split)) != system)
+            familiar = adsorbate[system] in adsorbate[rest] and composition[system] in composition[rest]
+            if split[system] == "train" and (familiar or name == "val"):
+                split[system], wanted = name, wanted - 1
+    first["split"] = split
+    table = frames.merge(first[["part", "system_id", "split"]], on=["part", "system_id"])
+    names = ["train", "val", "id", "ood_ads", "ood_cat", "ood_both"]
+    details = {
+        "held_out_adsorbates": sorted(held_adsorbates),
+        "held_out_compositions": sorted(held_compositions),
+        "systems": {name: int((split == name).sum()) for name in names},
+    }
+    return {name: table[table["split"] == name] for name in names}, details
+
+
+def _adsorbate_and_composition(store: Store, index: int) -> tuple[str, str]:
+    structure = store[index]
+    symbols = np.array(chemical_symbols)[structure.atomic_numbers]
+    adsorbate = Formula.from_list(symbols[structure.tags == 2]).format("hill")
+    return adsorbate, "-".join(sorted(set(symbols[structure.tags != 2])))
+
+
+def _hold_out(kinds: np.ndarray, fraction: float, rng: np.random.Generator) -> list[str]:
+    """Kinds drawn at random until they cover ``fraction`` of the systems."""
+    held: list[str] = []
+    for kind in rng.permutation(np.unique(kinds)):
+        if np.isin(kinds, held).mean() >= fraction:
+            break
+        held.append(str(kind))
+    return held
+
+
+def _by_manifest(path: Path, frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The splits that a user's CSV names."""
+    try:
+        manifest = pd.read_csv(path, dtype={"split": str, "system_id": str, "part": str})
+        keys = ["part", "system_id", "frame"] if "part" in manifest else ["system_id", "frame"]
+        merged = manifest[["split", *keys]].merge(frames, on=keys, how="left")
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} is no manifest with split, system_id and frame: {error}") from error
+    unknown = merged[merged["index"].isna()]
+    if len(unknown):
+        row = unknown.iloc[0]
+        raise InputError(f"{path}: frame {row['frame']} of system {row['system_id']} is in no store")
+    if len(merged) != len(manifest):
+        raise InputError(f"{path}: a frame is in several parts; add a column part")
+    merged["index"] = merged["index"].astype(int)
+    return {str(name): table for name, table in merged.groupby("split", sort=False)}
