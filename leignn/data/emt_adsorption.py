@@ -38,11 +38,12 @@ ADSORBATES = {
     "H2O": "O",
 }
 
-# Facet -> (layers of the cubic cell, repeats along the surface): 20 to 48 atoms, 4 to 6 planes.
+# Facet -> (layers of the cubic cell, repeats along the surface): 20 to 48 atoms, 3 to 10 planes,
+# images of the adsorbate at least 5 Å apart.
 FACETS = {
     (1, 1, 1): [(4, (2, 1)), (3, (2, 2))],
     (1, 0, 0): [(2, (2, 2)), (2, (3, 2))],
-    (1, 1, 0): [(3, (2, 1)), (3, (3, 1))],
+    (1, 1, 0): [(3, (1, 2)), (3, (2, 2))],
     (2, 1, 1): [(5, (1, 1)), (5, (2, 1))],
 }
 VACUUM = 8.0  # Å on either side
