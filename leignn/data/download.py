@@ -82,7 +82,9 @@ def _download(part: dict[str, Any], partial: Path) -> None:
 
 def _download_rest(part: dict[str, Any], partial: Path) -> None:
     start = partial.stat().st_size if partial.exists() else 0
-    headers = {"Range": f"bytes={start}-"} if start else {}
+    headers = {"Accept-Encoding": "identity"}  # ranges count bytes as sent
+    if start:
+        headers["Range"] = f"bytes={start}-"
     with requests.get(part["url"], headers=headers, stream=True, timeout=TIMEOUT) as response:
         if start and response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # nothing is missing, or the checksum will tell
