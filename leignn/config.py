@@ -76,16 +76,21 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_validated(path: Path, schema: str) -> dict[str, Any]:
-    """Read a YAML mapping and hold it against ``workflow/schemas/<schema>.schema.yaml``.
+def validate(content: dict[str, Any], schema: str, where: str | Path) -> None:
+    """Hold ``content`` against ``workflow/schemas/<schema>.schema.yaml``.
 
     Raises:
-        InputError: an unreadable file, an unknown or missing key, a value of the wrong type.
+        InputError: an unknown or missing key, or a value of the wrong type; names ``where``.
     """
-    content = load_yaml(path)
     try:
         jsonschema.validate(content, load_yaml(ROOT / "workflow" / "schemas" / f"{schema}.schema.yaml"))
     except jsonschema.ValidationError as error:
         place = ".".join(map(str, error.absolute_path))
-        raise InputError(f"{path}: {place + ': ' if place else ''}{error.message}") from error
+        raise InputError(f"{where}: {place + ': ' if place else ''}{error.message}") from error
+
+
+def load_validated(path: Path, schema: str) -> dict[str, Any]:
+    """Read a YAML mapping and :func:`validate` it."""
+    content = load_yaml(path)
+    validate(content, schema, path)
     return content

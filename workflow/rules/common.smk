@@ -1,0 +1,118 @@
+# Helpers of all rules, and the only Python of the workflow. Nothing here imports torch.
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)  # the library lies beside the Snakefile
+
+from leignn.config import validate
+from leignn.configure import find_model
+from leignn.data.dataset_config import load_dataset, stores_of, test_splits
+from leignn.errors import InputError
+
+TABLES = ["table1", "table2"]
+
+
+def stop(error):
+    """End with one sentence and exit code 2, as the commands do."""
+    print(f"configuration: error: {error}", file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
+def dataset_of(name):
+    return load_dataset(Path("config/datasets") / f"{name}.yaml")
+
+
+def part_of(wildcards):
+    return dataset_of(wildcards.dataset)["parts"][wildcards.part]
+
+
+def split_rule(wildcards):
+    return dataset_of(wildcards.dataset)["splits"]
+
+
+def standin_options():
+    return " ".join(f"--{key} {value}" for key, value in config["standin"].items())
+
+
+def raw_root(wildcards):
+    """Folder that the parts' paths are relative to."""
+    source = dataset_of(wildcards.dataset)["source"]
+    return config["samples_dir"] if "files" in source else f"{DATA}/raw/{wildcards.dataset}"
+
+
+def raw_input(wildcards):
+    """What a store is built from. A missing file of the user's is left to the command's own message."""
+    dataset = dataset_of(wildcards.dataset)
+    if "generate" in dataset["source"]:
+        return f"{DATA}/raw/{wildcards.dataset}"
+    if "download" in dataset["source"]:
+        return f"{DATA}/raw/{wildcards.dataset}/{wildcards.part}"
+    path = Path(raw_root(wildcards)) / dataset["parts"][wildcards.part]["path"]
+    return str(path) if path.exists() else []
+
+
+def stores_folder(wildcards):
+    return f"{DATA}/stores/{stores_of(dataset_of(wildcards.dataset))}"
+
+
+def stores_input(wildcards):
+    return expand(
+        "{folder}/{part}",
+        folder=stores_folder(wildcards),
+        part=dataset_of(wildcards.dataset)["parts"],
+    )
+
+
+def predictions_input(wildcards):
+    return expand(
+        "results/runs/{dataset}/{scale}/{model}/seed{seed}/predictions/{split}.npz",
+        split=test_splits(dataset_of(wildcards.dataset)),
+        **wildcards,
+    )
+
+
+def run_folders(tables):
+    """Folders of all runs that the tables show, each once."""
+    folders = []
+    for table in tables:
+        folders += expand(
+            "results/runs/{dataset}/{scale}/{model}/seed{seed}",
+            dataset=config[table]["datasets"],
+            model=config[table]["models"],
+            scale=config["scale"],
+            seed=config["seeds"],
+        )
+    return list(dict.fromkeys(folders))
+
+
+def run_files(tables, name):
+    return expand("{folder}/{name}", folder=run_folders(tables), name=name)
+
+
+def table_metrics(wildcards):
+    return run_files([wildcards.table], "metrics.json")
+
+
+try:
+    validate(config, "config", "configuration")
+    for table in TABLES:
+        for model in config[table]["models"]:
+            if find_model(model).stem != model:
+                raise InputError(f"{table}: {model!r} is another name of {find_model(model).stem!r}")
+        for name in config[table]["datasets"]:
+            dataset_of(name)
+except InputError as error:
+    stop(error)
+
+DATA = config["data_dir"]
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9_]+",
+    part="[A-Za-z0-9_]+",
+    split="[A-Za-z0-9_]+",
+    model="[A-Za-z0-9_]+",
+    scale="[a-z]+",
+    seed=r"\d+",
+    table="table1|table2",

@@ -1,0 +1,85 @@
+# source → raw files → store → split manifests
+
+
+rule generate_oc20_standin:
+    output:
+        directory(f"{DATA}/raw/oc20_standin"),
+    params:
+        options=standin_options(),
+    log:
+        "logs/generate_oc20_standin.log",
+    benchmark:
+        "logs/benchmarks/generate_oc20_standin.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: workflow.cores
+    message:
+        "Generating the EMT stand-in for OC20"
+    shell:
+        "python -m leignn generate-oc20-standin {params.options} --workers {threads}"
+        " --output {output} > {log} 2>&1"
+
+
+rule download_part:
+    output:
+        directory(f"{DATA}/raw/{{dataset}}/{{part}}"),
+    params:
+        source=part_of,
+    log:
+        "logs/download/{dataset}/{part}.log",
+    benchmark:
+        "logs/benchmarks/download/{dataset}/{part}.tsv"
+    conda:
+        "../envs/data.yaml"
+    retries: 3
+    resources:
+        downloads=1,
+    message:
+        "Downloading {wildcards.dataset}/{wildcards.part}"
+    shell:
+        "python -m leignn download --dataset config/datasets/{wildcards.dataset}.yaml"
+        " --part {wildcards.part} --output {output} > {log} 2>&1"
+
+
+rule build_store:
+    input:
+        raw=raw_input,
+    output:
+        store=directory(f"{DATA}/stores/{{dataset}}/{{part}}"),
+    params:
+        raw=raw_root,
+        part=part_of,
+    log:
+        "logs/build_store/{dataset}/{part}.log",
+    benchmark:
+        "logs/benchmarks/build_store/{dataset}/{part}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: workflow.cores
+    message:
+        "Building the store of {wildcards.dataset}/{wildcards.part}"
+    shell:
+        "python -m leignn build-store --dataset config/datasets/{wildcards.dataset}.yaml"
+        " --part {wildcards.part} --raw {params.raw:q} --output {output.store}"
+        " --workers {threads} > {log} 2>&1"
+
+
+rule split_dataset:
+    input:
+        stores=stores_input,
+    output:
+        splits=directory(f"{DATA}/splits/{{dataset}}"),
+    params:
+        stores=stores_folder,
+        rule=split_rule,
+    log:
+        "logs/split_dataset/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/split_dataset/{dataset}.tsv"
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Splitting {wildcards.dataset}"
+    shell:
+        "python -m leignn split --dataset config/datasets/{wildcards.dataset}.yaml"
+        " --stores {params.stores} --output {output.splits} > {log} 2>&1"

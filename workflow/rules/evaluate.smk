@@ -1,0 +1,53 @@
+# trained run → predictions → metrics
+
+
+rule predict_split:
+    input:
+        checkpoint="results/runs/{dataset}/{scale}/{model}/seed{seed}/checkpoint.pt",
+        stores=stores_input,
+        splits=f"{DATA}/splits/{{dataset}}",
+    output:
+        predictions="results/runs/{dataset}/{scale}/{model}/seed{seed}/predictions/{split}.npz",
+    params:
+        stores=stores_folder,
+        run=subpath(input.checkpoint, parent=True),
+    log:
+        "logs/predict_split/{dataset}/{scale}/{model}/seed{seed}/{split}.log",
+    benchmark:
+        "logs/benchmarks/predict_split/{dataset}/{scale}/{model}/seed{seed}/{split}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: lookup(within=config, dpath="threads/predict")
+    resources:
+        gpu=lookup(within=config, dpath="gpu"),
+    message:
+        "Predicting {wildcards.split} of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "python -m leignn predict --run {params.run} --stores {params.stores}"
+        " --splits {input.splits} --split {wildcards.split} --threads {threads}"
+        " --output {output.predictions} > {log} 2>&1"
+
+
+rule score_run:
+    input:
+        predictions=predictions_input,
+        provenance="results/runs/{dataset}/{scale}/{model}/seed{seed}/provenance.json",
+        stores=stores_input,
+        splits=f"{DATA}/splits/{{dataset}}",
+    output:
+        metrics="results/runs/{dataset}/{scale}/{model}/seed{seed}/metrics.json",
+    params:
+        stores=stores_folder,
+        run=subpath(input.provenance, parent=True),
+    log:
+        "logs/score_run/{dataset}/{scale}/{model}/seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/score_run/{dataset}/{scale}/{model}/seed{seed}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    message:
+        "Scoring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python -m leignn score --run {params.run} --stores {params.stores}"
+        " --splits {input.splits} --predictions {input.predictions}"
+        " --output {output.metrics} > {log} 2>&1"
