@@ -1,0 +1,63 @@
+"""Plot validation errors against optimiser steps: one panel row a data set, one curve a run."""
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+
+from leignn.files import replacing
+from leignn.report.results import Run, load_runs
+from leignn.report.tables import TRIVIAL
+
+# Okabe and Ito's colours, distinct to colour-blind readers; one a model, in the order of the runs.
+COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
+QUANTITIES = {
+    "val_forces_mae_mev_per_ang": "validation force MAE (meV/Å)",
+    "val_energy_mae_mev": "validation energy MAE (meV)",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
+    parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
+
+
+def main(args: argparse.Namespace) -> None:
+    plot_learning_curves(load_runs(args.runs), args.output)
+
+
+def plot_learning_curves(runs: list[Run], output: Path) -> None:
+    """Draw the curves; the trivial predictor is a dashed line. Equal input gives an equal file."""
+    matplotlib.rcParams |= {"svg.hashsalt": "leignn", "font.size": 9, "svg.fonttype": "none"}
+    datasets = list(dict.fromkeys(run.config["dataset"] for run in runs))
+    titles = list(dict.fromkeys(r.metrics["title"] for r in runs if r.metrics["title"] != TRIVIAL))
+    figure, axes = plt.subplots(
+        len(datasets), 2, figsize=(8.5, 3.4 * len(datasets)), squeeze=False, layout="constrained"
+    )
+    for row, dataset in zip(axes, datasets, strict=True):
+        members = [run for run in runs if run.config["dataset"] == dataset]
+        for axis, (column, label) in zip(row, QUANTITIES.items(), strict=True):
+            for run in members:
+                log, title = run.log(), run.metrics["title"]
+                if title == TRIVIAL:
+                    level = log[column].iloc[-1]
+                    axis.axhline(level, color="0.5", linestyle="--", linewidth=1, label=TRIVIAL)
+                else:
+                    colour = COLOURS[titles.index(title) % len(COLOURS)]
+                    axis.plot(log["step"], log[column], color=colour, linewidth=1.4, label=title)
+            axis.set(xlabel="optimiser steps", ylabel=label, yscale="log")
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter("{x:g}")
+            axis.tick_params(which="minor", labelsize=7)
+            axis.grid(alpha=0.25)
+            axis.spines[["top", "right"]].set_visible(False)
+        row[0].set_title(f"{members[0].config['dataset_info']['title']}, scale {members[0].config['scale']}")
+        handles, labels = row[0].get_legend_handles_labels()
+        unique = dict(zip(labels, handles, strict=True))
+        row[1].legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
+    with replacing(output) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    plt.close(figure)

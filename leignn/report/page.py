@@ -1,0 +1,121 @@
+"""Render the results page: tables, learning curves and the provenance of every number, in one file."""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import yaml
+
+from leignn.errors import InputError
+from leignn.files import write_text
+from leignn.report.render import COLUMNS, QUANTITIES, SPLITS, cells, counts_note, groups, note
+from leignn.report.results import Run, load_runs
+
+TITLES = {
+    "table1": "Table 1. Energies and forces",
+    "table2": "Table 2. Ablation of LEIGNN",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="results/table1.csv …")
+    parser.add_argument("--figures", type=Path, nargs="*", default=[], help="SVG figures")
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
+    parser.add_argument("--output", type=Path, required=True, help="results/index.html")
+
+
+def main(args: argparse.Namespace) -> None:
+    write_text(args.output, render_page(args.tables, args.figures, load_runs(args.runs)))
+
+
+def render_page(tables: list[Path], figures: list[Path], runs: list[Run]) -> str:
+    """The page as one HTML document that loads nothing from elsewhere."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        splits=SPLITS,
+        quantities=list(QUANTITIES.values()),
+        tables=[table for path in tables for table in _tables(path, runs)],
+        figures=[{"name": path.stem.replace("_", " "), "svg": _inline_svg(path)} for path in figures],
+        runs=[_run(run) for run in runs],
+        stand_in=any(run.metrics["stand_in"] for run in runs),
+        datasets=list(dict.fromkeys(run.config["dataset_info"]["title"] for run in runs)),
+        scales=list(dict.fromkeys(run.config["scale"] for run in runs)),
+    )
+
+
+def _tables(path: Path, runs: list[Run]) -> list[dict[str, Any]]:
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    result = []
+    for group in groups(table):
+        printed = cells(group)
+        rows = []
+        for i, row in group.iterrows():
+            members = [
+                run.anchor
+                for run in runs
+                if run.metrics["title"] == row["model"]
+                and run.config["dataset"] == row["dataset"]
+                and run.config["scale"] == row["scale"]
+            ]
+            rows.append(
+                {
+                    "model": row["model"],
+                    "status": row["status"],
+                    "parameters": f"{row['parameters']:,.0f}" if pd.notna(row["parameters"]) else "",
+                    "anchor": members[0] if members else None,
+                    "cells": [printed.at[i, column] for column in COLUMNS],
+                }
+            )
+        result.append(
+            {
+                "title": f"{TITLES.get(path.stem, path.stem)}: {group['dataset_title'].iloc[0]}",
+                "id": f"{path.stem}-{group['dataset'].iloc[0]}",
+                "rows": rows,
+                "note": f"{note(group)} {counts_note(group)}",
+            }
+        )
+    return result
+
+
+def _inline_svg(path: Path) -> str:
+    """The SVG without its XML prolog, scaling with the page."""
+    try:
+        svg = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    return re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, 1), 1)
+
+
+def _run(run: Run) -> dict[str, Any]:
+    log = run.log().tail(8)
+    provenance = run.provenance()
+    return {
+        "anchor": run.anchor,
+        "title": run.metrics["title"],
+        "dataset": run.config["dataset_info"]["title"],
+        "seed": run.config["seed"],
+        "status": run.metrics["status"],
+        "message": run.metrics["message"],
+        "config": yaml.safe_dump(run.config, sort_keys=False),
+        "provenance": json.dumps(provenance, indent=1),
+        "command": provenance["command"],
+        "seconds": provenance["seconds"],
+        "steps": provenance["steps"],
+        "log_columns": [column.replace("_", " ") for column in log.columns],
+        "log_rows": [[f"{value:.4g}" for value in row] for row in log.itertuples(index=False)],
+    }
