@@ -1,0 +1,39 @@
+# make run    set up .venv and run the workflow (SCALE=smoke|mini|hour|paper, default mini)
+# make test   set up .venv and run the tests
+# make lint   ruff, snakefmt and snakemake --lint
+# make paper  the published sizes on OC20: needs network and a GPU
+# Needs Python 3.11, git and make.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SCALE ?= mini
+CORES ?= all
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test lint paper setup
+
+run: setup
+	snakemake --cores $(CORES) --config scale=$(SCALE)
+
+paper: setup
+	snakemake --cores $(CORES) --configfile config/scales/paper.yaml
+
+test: setup
+	OMP_NUM_THREADS=1 pytest
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+setup: .venv/installed
+
+.venv/installed: requirements.txt requirements-nodeps.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "Python 3.11 is needed: install it, or name it: make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
