@@ -48,8 +48,10 @@ def fetch_part(part: dict[str, Any], output: Path) -> None:
         try:
             _download(part, partial)
         except requests.RequestException as error:
+            answer = error.response
+            reason = type(error).__name__ if answer is None else f"HTTP status {answer.status_code}"
             raise InputError(
-                f"{part['url']} could not be downloaded ({error}): fetch it by other means, "
+                f"{part['url']} could not be downloaded ({reason}): fetch it by other means, "
                 f"md5 {part['md5']}, and put it at {tar}"
             ) from error
         _verify(partial, part["md5"])
@@ -137,9 +139,7 @@ def _unpack(tar: Path, output: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _unpack_member(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, tar: Path, folder: Path
-) -> None:
+def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, tar: Path, folder: Path) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         raise InputError(f"{tar}: the path {member.name!r} leaves the archive")
@@ -166,7 +166,5 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"{args.dataset} has no part {args.part!r}, only {', '.join(parts)}")
     part = parts[args.part]
     if missing := sorted({"url", "md5", "bytes", "unpacked_bytes"} - set(part)):
-        raise InputError(
-            f"{args.dataset}: parts.{args.part} has no {missing[0]}: nothing to download"
-        )
+        raise InputError(f"{args.dataset}: parts.{args.part} has no {missing[0]}: nothing to download")
     fetch_part(part, args.output)

@@ -146,9 +146,7 @@ def generate(output: Path, train: int, validation: int, seed: int, workers: int)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
             results = pool.map(compute, systems)
-            progress = tqdm(
-                results, total=len(systems), unit="system", disable=not sys.stderr.isatty()
-            )
+            progress = tqdm(results, total=len(systems), unit="system", disable=not sys.stderr.isatty())
             counts = _write_splits(temporary, systems, progress)
         description = {
             "level": "ASE EMT (stand-in for OC20)",

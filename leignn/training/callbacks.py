@@ -42,8 +42,8 @@ class RunLog(Callback):
     run continues it without a repeated or a missing row.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, train_structures: int) -> None:
+        self.path, self._train_structures = path, train_structures
         self.rows: list[dict[str, float]] = []
         self._seconds, self._since = 0.0, time.monotonic()
 
@@ -58,7 +58,7 @@ class RunLog(Callback):
         value = {name: float(metric) for name, metric in trainer.callback_metrics.items()}
         row = {
             "step": trainer.global_step,
-            "epoch": trainer.global_step * pl_module.training_config.batch_size / len_of(trainer),
+            "epoch": trainer.global_step * pl_module.training_config.batch_size / self._train_structures,
             "learning_rate": value.get("learning_rate", float("nan")),
             "train_loss": value["train_loss"],
             "train_energy_mae_mev": 1e3 * value["train_energy_mae"],
@@ -86,11 +86,6 @@ class RunLog(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = state_dict["rows"]
         self._seconds, self._since = state_dict["seconds"], time.monotonic()
-
-
-def len_of(trainer: pl.Trainer) -> int:
-    """Structures in the training split."""
-    return len(trainer.train_dataloader.dataset)
 
 
 class ProgressBar(TQDMProgressBar):

@@ -70,7 +70,7 @@ def train(config: dict[str, Any], stores: Path, splits: Path, output: Path, devi
     potential.fit_statistics(train_frames, energy_shift)
     module = TrainingModule(potential, training, energy_shift)
 
-    log = RunLog(output / "log.csv")
+    log = RunLog(output / "log.csv", len(train_frames))
     best = ModelCheckpoint(
         output / "resume",
         filename="best",

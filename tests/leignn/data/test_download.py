@@ -223,9 +223,7 @@ def test_damaged_tar_put_by_hand(fetch, raw, server, capsys):
 
 def test_no_space(fetch, raw, server, capsys, monkeypatch):
     usage = shutil.disk_usage(Path.cwd())
-    monkeypatch.setattr(
-        download.shutil, "disk_usage", lambda _: usage._replace(free=int(1.9 * len(TAR)))
-    )
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage._replace(free=int(1.9 * len(TAR))))
     assert fetch() == 2
     message = capsys.readouterr().err
     assert str(raw) in message and "0.0 GB" in message

@@ -64,9 +64,7 @@ def test_number_of_workers_changes_nothing(standin, tmp_path, monkeypatch):
     generate(tmp_path / "again", TRAIN, VALIDATION, seed=3, workers=1)
 
     def contents(folder: Path) -> dict[str, str]:
-        shards = {
-            str(p.relative_to(folder)): lzma.open(p, "rt").read() for p in folder.rglob("*.xz")
-        }
+        shards = {str(p.relative_to(folder)): lzma.open(p, "rt").read() for p in folder.rglob("*.xz")}
         return shards | {"generation": (folder / "generation.json").read_text()}
 
     assert contents(tmp_path / "again") == contents(standin)
@@ -84,12 +82,8 @@ def test_counts_and_unique_ids(standin, systems):
 def test_labels_are_emt_of_the_positions_in_the_file(systems):
     for frames in all_systems(systems):
         for atoms, _ in frames:
-            again = Atoms(
-                atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True, calculator=EMT()
-            )
-            assert atoms.get_potential_energy() == pytest.approx(
-                again.get_potential_energy(), abs=1e-6
-            )
+            again = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True, calculator=EMT())
+            assert atoms.get_potential_energy() == pytest.approx(again.get_potential_energy(), abs=1e-6)
             # Also the forces on fixed atoms, as in OC20.
             forces = atoms.get_forces(apply_constraint=False)
             np.testing.assert_allclose(forces, again.get_forces(), atol=1e-6)
