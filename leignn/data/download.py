@@ -102,7 +102,7 @@ def _download_rest(part: dict[str, Any], partial: Path) -> None:
             desc=partial.name.removesuffix(".part"),
             disable=not sys.stderr.isatty(),
         )
-        with open(partial, "ab" if resumed else "wb") as file, progress:
+        with partial.open("ab" if resumed else "wb") as file, progress:
             for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
                 progress.update(len(chunk))
@@ -110,7 +110,7 @@ def _download_rest(part: dict[str, Any], partial: Path) -> None:
 
 def _verify(path: Path, expected: str) -> None:
     """Remove ``path`` if it has another MD5 than ``expected``, so that a rerun starts over."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         found = hashlib.file_digest(file, "md5").hexdigest()
     if found != expected:
         path.unlink()
@@ -150,7 +150,7 @@ def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, tar: Path,
     target = folder / path.name
     if target.exists():
         raise InputError(f"{tar}: two files are called {path.name}")
-    with archive.extractfile(member) as source, open(target, "wb") as file:
+    with archive.extractfile(member) as source, target.open("wb") as file:
         shutil.copyfileobj(source, file, CHUNK)
 
 

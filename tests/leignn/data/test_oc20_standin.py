@@ -21,6 +21,10 @@ SPLITS = ("train", *VALIDATION_SPLITS)
 TRAIN, VALIDATION = 55, 10
 
 
+def text_of(path: Path) -> str:
+    return lzma.decompress(path.read_bytes()).decode()
+
+
 @pytest.fixture(scope="module")
 def standin(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("raw") / "oc20_standin"
@@ -38,7 +42,7 @@ def systems(standin) -> dict[str, dict[str, list[tuple[Atoms, float]]]]:
         found[split] = defaultdict(list)
         for shard in sorted((standin / split).glob("*.extxyz.xz")):
             frames = read(shard, ":")
-            lines = lzma.open(str(shard).replace("extxyz", "txt"), "rt").read().splitlines()
+            lines = text_of(shard.with_name(shard.name.replace("extxyz", "txt"))).splitlines()
             assert len(frames) == len(lines) <= 30
             for atoms, line in zip(frames, lines, strict=True):
                 system_id, number, reference = line.split(",")
@@ -64,7 +68,7 @@ def test_number_of_workers_changes_nothing(standin, tmp_path, monkeypatch):
     generate(tmp_path / "again", TRAIN, VALIDATION, seed=3, workers=1)
 
     def contents(folder: Path) -> dict[str, str]:
-        shards = {str(p.relative_to(folder)): lzma.open(p, "rt").read() for p in folder.rglob("*.xz")}
+        shards = {str(p.relative_to(folder)): text_of(p) for p in folder.rglob("*.xz")}
         return shards | {"generation": (folder / "generation.json").read_text()}
 
     assert contents(tmp_path / "again") == contents(standin)
@@ -128,7 +132,7 @@ def test_frames_are_sane(systems):
     forces = [atoms.get_forces()[atoms.get_tags() > 0] for atoms, _ in frames]
     norms = np.linalg.norm(np.concatenate(forces), axis=1)
     assert np.abs(energies).max() < 8
-    assert 0.2 < energies.std()
+    assert energies.std() > 0.2
     assert norms.max() < 15
     assert 0.1 < np.abs(np.concatenate(forces)).mean() < 1
     for atoms, _ in frames:
