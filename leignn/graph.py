@@ -81,9 +81,7 @@ def nearest_edges(
     return torch.stack([source, target]), offsets, neighbors
 
 
-def cut_to_nearest(
-    target: Tensor, squared: Tensor, vector: Tensor, atoms: int, spec: GraphSpec
-) -> Tensor:
+def cut_to_nearest(target: Tensor, squared: Tensor, vector: Tensor, atoms: int, spec: GraphSpec) -> Tensor:
     """Apply the rule of ``spec`` to all pairs within the cutoff.
 
     Args:
@@ -132,10 +130,13 @@ def _periodic_images(
     atom = torch.repeat_interleave(copies)
     index = torch.arange(len(atom), device=atom.device) - (copies.cumsum(0) - copies)[atom]
     width = widths[structure[atom]]
-    shift = torch.stack(
-        [index // (width[:, 1] * width[:, 2]), index // width[:, 2] % width[:, 1], index % width[:, 2]],
-        dim=1,
-    ) - extent[structure[atom]]
+    shift = (
+        torch.stack(
+            [index // (width[:, 1] * width[:, 2]), index // width[:, 2] % width[:, 1], index % width[:, 2]],
+            dim=1,
+        )
+        - extent[structure[atom]]
+    )
     place = fractional[atom] + shift
     near = ((place >= -reach[structure[atom]]) & (place <= 1 + reach[structure[atom]])).all(1)
     atom, shift = atom[near], shift[near]

@@ -84,9 +84,9 @@ def check(structure: Structure, labels: dict[str, str], where: str) -> None:
         atom = int(np.argmin(np.isfinite(structure.pos).all(1)))
         raise InputError(f"{name} has position {structure.pos[atom]} at atom {atom}")
     if not ((structure.atomic_numbers > 0) & (structure.atomic_numbers < 118)).all():
-        wrong = structure.atomic_numbers[
-            (structure.atomic_numbers == 0) | (structure.atomic_numbers >= 118)
-        ][0]
+        wrong = structure.atomic_numbers[(structure.atomic_numbers == 0) | (structure.atomic_numbers >= 118)][
+            0
+        ]
         raise InputError(f"{name} has an unknown element, atomic number {wrong}")
     if np.isinf(structure.energy):
         raise InputError(f"{name} has energy {structure.energy}")

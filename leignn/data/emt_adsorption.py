@@ -39,7 +39,7 @@ ADSORBATES = {
 }
 
 # Facet -> (layers of the cubic cell, repeats along the surface): 20 to 48 atoms, 3 to 10 planes,
-# images of the adsorbate at least 5 Å apart.
+# nearest images of the adsorbate 5 to 10 Å apart.
 FACETS = {
     (1, 1, 1): [(4, (2, 1)), (3, (2, 2))],
     (1, 0, 0): [(2, (2, 2)), (2, (3, 2))],

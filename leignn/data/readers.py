@@ -166,9 +166,7 @@ def _oc20_labels(path: Path) -> list[tuple[str, int, float]]:
     return labels
 
 
-def _parse_in_pool(
-    texts: Iterator[_Text], part: dict[str, Any], workers: int
-) -> Iterator[list[Structure]]:
+def _parse_in_pool(texts: Iterator[_Text], part: dict[str, Any], workers: int) -> Iterator[list[Structure]]:
     """Parse chunks in order; twice as many chunks as workers are in flight."""
     with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
         pending: deque[Future] = deque()
@@ -219,9 +217,7 @@ def _first_bad_frame(text: str) -> int:
         number += 1
 
 
-def _from_atoms(
-    atoms: Atoms, part: dict[str, Any], file: Path, number: int, where: str
-) -> Structure:
+def _from_atoms(atoms: Atoms, part: dict[str, Any], file: Path, number: int, where: str) -> Structure:
     identity: dict[str, Any] = {"system_id": file.name.split(".")[0], "frame": number}
     for name, convert in (("system_id", str), ("frame", int)):
         if name in part:
@@ -280,5 +276,3 @@ def _read_rmd17(path: Path) -> Iterator[list[Structure]]:
             )
             for i in range(start, min(start + CHUNK_FRAMES, len(coords)))
         ]
-
-

@@ -57,9 +57,7 @@ class ErrorSums:
         worst = np.zeros(len(natoms))
         np.maximum.at(worst, structure, error.max(1, initial=0))
         both = has_energy & (np.bincount(structure, minlength=len(natoms)) > 0)
-        self._within += int(
-            (both & (energy_error < ENERGY_THRESHOLD) & (worst < FORCE_THRESHOLD)).sum()
-        )
+        self._within += int((both & (energy_error < ENERGY_THRESHOLD) & (worst < FORCE_THRESHOLD)).sum())
         self._within_count += int(both.sum())
 
     def metrics(self) -> dict[str, float | int | None]:

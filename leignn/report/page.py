@@ -98,7 +98,7 @@ def _inline_svg(path: Path) -> str:
         raise InputError(f"{path} cannot be read: {error}") from error
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    return re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, 1), 1)
+    return re.sub(r'^<svg([^>]*?) height="[^"]*"([^>]*?) width="[^"]*"', r"<svg\1\2", svg)
 
 
 def _run(run: Run) -> dict[str, Any]:

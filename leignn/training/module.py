@@ -27,7 +27,9 @@ class TrainingModule(pl.LightningModule):
         super().__init__()
         self.potential, self.training_config, self.energy_shift = potential, training, energy_shift
         for name in SUMMARIES:
-            setattr(self, name, MeanMetric(nan_strategy="error").set_dtype(torch.float64))
+            metric = MeanMetric(nan_strategy="error").set_dtype(torch.float64)
+            metric.persistent(True)  # a resumed run goes on with the sums since the last evaluation
+            setattr(self, name, metric)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         errors = absolute_errors(self.potential(batch), batch, self.energy_shift)
@@ -76,16 +78,10 @@ class TrainingModule(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["plateau"] = self.plateau.state_dict()
-        checkpoint["metrics"] = {name: getattr(self, name).metric_state for name in SUMMARIES}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._resumed = checkpoint
+        self._resumed_plateau = checkpoint["plateau"]
 
     def on_train_start(self) -> None:
-        if resumed := getattr(self, "_resumed", None):
-            self.plateau.load_state_dict(resumed["plateau"])
-            for name, state in resumed["metrics"].items():
-                metric = getattr(self, name)
-                for key, value in state.items():
-                    getattr(metric, key).copy_(value)
-                metric._update_count = 1
+        if resumed := getattr(self, "_resumed_plateau", None):
+            self.plateau.load_state_dict(resumed)

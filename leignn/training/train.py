@@ -22,7 +22,6 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from leignn.config import Training, load_yaml
 from leignn.data.frames import Frames, SequentialBatches, ShuffledBatches, batch_loader
-from leignn.errors import InputError
 from leignn.files import write_text
 from leignn.provenance import provenance
 from leignn.trained import TrainedPotential, potential_of

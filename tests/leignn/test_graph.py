@@ -23,7 +23,10 @@ def brute_force(atoms: Atoms, spec: GraphSpec) -> list[np.ndarray]:
         for k in range(3)
     ]
     spread = np.ceil(np.ptp(atoms.positions, axis=0).max()) if len(atoms) > 1 else 0
-    counts = [int(np.ceil((spec.cutoff + 2 * spread) / h)) if p else 0 for h, p in zip(heights, atoms.pbc, strict=True)]
+    counts = [
+        int(np.ceil((spec.cutoff + 2 * spread) / h)) if p else 0
+        for h, p in zip(heights, atoms.pbc, strict=True)
+    ]
     shifts = np.array(
         [
             [i, j, k]
@@ -144,7 +147,11 @@ def test_golden_graphs(name) -> None:
     spec = GraphSpec(float(golden["cutoff"]), int(golden["max_neighbors"]), "ties")
     natoms = torch.tensor(golden["natoms"])
     edge_index, offsets, neighbors = nearest_edges(
-        torch.tensor(golden["pos"]), torch.tensor(golden["cell"]), torch.ones(len(natoms), 3, dtype=bool), natoms, spec
+        torch.tensor(golden["pos"]),
+        torch.tensor(golden["cell"]),
+        torch.ones(len(natoms), 3, dtype=bool),
+        natoms,
+        spec,
     )
     found = np.column_stack([*edge_index.numpy(), offsets.numpy()])
     expected = np.column_stack([golden["edge_source"], golden["edge_target"], golden["edge_cell_offset"]])
