@@ -29,6 +29,7 @@ rule build_table:
 
 rule plot_learning_curves:
     input:
+        metrics=run_files(TABLES, "metrics.json"),
         logs=run_files(TABLES, "log.csv"),
     output:
         report(
