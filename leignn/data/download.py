@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from tqdm import tqdm
@@ -22,8 +23,9 @@ from leignn.errors import InputError
 
 SHARD_SUFFIXES = (".extxyz.xz", ".txt.xz")
 CHUNK = 2**20  # bytes
-ATTEMPTS = 5
-FIRST_DELAY = 1.0  # s, doubled after each attempt
+ATTEMPTS = 5  # in a row that bring nothing new
+FIRST_DELAY = 1.0  # s, doubled after each such attempt
+TRY_LATER = (408, 429)  # the client errors that pass: timeout, too many requests
 TIMEOUT = (10, 60)  # s, to connect and between two pieces of data
 
 
@@ -38,7 +40,7 @@ def fetch_part(part: dict[str, Any], output: Path) -> None:
         InputError: no network, too little space, a wrong checksum, or a tar without shards or with
             a path that leaves it.
     """
-    tar = output.parent / PurePosixPath(part["url"]).name
+    tar = output.parent / PurePosixPath(urlsplit(part["url"]).path).name
     output.parent.mkdir(parents=True, exist_ok=True)
     _check_space(part, tar)
     if tar.exists():
@@ -71,19 +73,27 @@ def _check_space(part: dict[str, Any], tar: Path) -> None:
 
 def _download(part: dict[str, Any], partial: Path) -> None:
     """Complete ``partial``; a failed attempt is repeated from where it stopped."""
-    for attempt in range(ATTEMPTS):
+    failures = 0
+    while True:
+        before = _size(partial)
         try:
             return _download_rest(part, partial)
         except requests.RequestException as error:
-            # 4xx: asking again brings the same answer.
-            refused = error.response is not None and error.response.status_code < 500
-            if refused or attempt == ATTEMPTS - 1:
+            status = None if error.response is None else error.response.status_code
+            # Other 4xx: asking again brings the same answer.
+            refused = status is not None and status < 500 and status not in TRY_LATER
+            failures = 1 if _size(partial) > before else failures + 1
+            if refused or failures == ATTEMPTS:
                 raise
-            time.sleep(FIRST_DELAY * 2**attempt)
+            time.sleep(FIRST_DELAY * 2 ** (failures - 1))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _download_rest(part: dict[str, Any], partial: Path) -> None:
-    start = partial.stat().st_size if partial.exists() else 0
+    start = _size(partial)
     headers = {"Accept-Encoding": "identity"}  # ranges count bytes as sent
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -92,6 +102,9 @@ def _download_rest(part: dict[str, Any], partial: Path) -> None:
             return  # nothing is missing, or the checksum will tell
         response.raise_for_status()
         resumed = response.status_code == requests.codes.partial_content
+        content_range = response.headers.get("Content-Range", "")
+        if resumed and not content_range.startswith(f"bytes {start}-"):
+            raise requests.exceptions.InvalidHeader(f"asked from byte {start}, got {content_range!r}")
         if not resumed:
             start = 0
         progress = tqdm(

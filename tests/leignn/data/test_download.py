@@ -45,7 +45,9 @@ class Server:
     content: bytes = TAR
     knows_ranges: bool = True
     cuts: int = 0  # answers still to break off half-way
-    failures: int = 0  # answers still to be 503
+    failures: int = 0  # answers still to be failure_status
+    failure_status: int = 503
+    shifts: int = 0  # partial answers still to start at the wrong byte
     ranges: list[str | None] = field(default_factory=list)  # asked for, in order
     url: str = ""
 
@@ -58,18 +60,24 @@ def server() -> Iterator[Server]:
         def do_GET(self) -> None:
             wanted = self.headers["Range"]
             state.ranges.append(wanted)
-            if self.path != f"/{NAME}":
+            if self.path.partition("?")[0] != f"/{NAME}":
                 return self.send_error(404)
             if state.failures:
                 state.failures -= 1
-                return self.send_error(503)
+                return self.send_error(state.failure_status)
             start = 0
             if wanted and state.knows_ranges:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
                 if start >= len(state.content):
                     return self.send_error(416)
-            body = state.content[start:]
             self.send_response(206 if start else 200)
+            if start and state.shifts:
+                state.shifts -= 1
+                start -= 1000
+            body = state.content[start:]
+            if start:
+                size = len(state.content)
+                self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if state.cuts:
@@ -134,6 +142,11 @@ def test_download_and_unpack(fetch, raw, server):
     assert server.ranges == [None]
 
 
+def test_query_is_no_part_of_the_name(fetch, raw, server):
+    assert fetch(url=f"{server.url}?download=1") == 0
+    assert_unpacked(raw)
+
+
 def test_rerun_uses_the_tar_that_is_there(fetch, raw, server):
     assert fetch() == 0
     shutil.rmtree(raw / "train")
@@ -173,8 +186,26 @@ def test_killed_before_the_checksum(fetch, raw, server):
     assert_unpacked(raw)
 
 
-def test_server_error_is_repeated(fetch, raw, server):
-    server.failures = 2
+def test_each_attempt_that_brings_something_counts_as_success(fetch, raw, server, monkeypatch):
+    monkeypatch.setattr(download, "CHUNK", 2**10)
+    server.cuts = 2 * download.ATTEMPTS
+    assert fetch() == 0
+    assert_unpacked(raw)
+    assert len(server.ranges) == 2 * download.ATTEMPTS + 1
+
+
+def test_answer_from_the_wrong_byte_is_not_appended(fetch, raw, server):
+    raw.mkdir()
+    (raw / f"{NAME}.part").write_bytes(TAR[:12345])
+    server.shifts = 2
+    assert fetch() == 0
+    assert_unpacked(raw)
+    assert server.ranges == ["bytes=12345-"] * 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_server_error_is_repeated(fetch, raw, server, status):
+    server.failures, server.failure_status = 2, status
     assert fetch() == 0
     assert_unpacked(raw)
 
