@@ -1,0 +1,166 @@
+"""Split manifests: seeded, independent of the order of the data, whole systems held out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from ase import Atoms
+from ase.build import bulk
+
+from leignn.cli import main
+from leignn.data.splits import make_splits
+from leignn.data.store import Store, write_store
+from leignn.data.structure import Structure
+from leignn.errors import InputError
+
+DATASETS = Path(__file__).parents[3] / "config" / "datasets"
+
+
+def make_store(path: Path, structures: list[Structure]) -> Store:
+    write_store(path, [structures], {"dataset": "test", "part": path.name})
+    return Store(path)
+
+
+def numbered(count: int, prefix: str = "s") -> list[Structure]:
+    return [Structure.from_atoms(bulk("Cu"), f"{prefix}{n // 4:03d}", n % 4) for n in range(count)]
+
+
+def keys(table: pd.DataFrame) -> set:
+    return set(zip(table["part"], table["system_id"], table["frame"], strict=True))
+
+
+def test_parts_do_not_depend_on_the_order_of_the_store(tmp_path) -> None:
+    structures = numbered(100)
+    shuffled = [structures[i] for i in np.random.default_rng(3).permutation(100)]
+    rule = {"rule": "parts", "seed": 5, "train": "train", "validation_fraction": 0.2, "tests": ["id"]}
+    results = []
+    for name, order in (("a", structures), ("b", shuffled)):
+        stores = {
+            "train": make_store(tmp_path / name / "train", order),
+            "id": make_store(tmp_path / name / "id", numbered(8, "i")),
+        }
+        splits, _ = make_splits(rule, stores)
+        results.append({split: keys(table) for split, table in splits.items()})
+        for part, index, system in zip(
+            *(splits["val"][c] for c in ("part", "index", "system_id")), strict=True
+        ):
+            assert stores[part].system_id[index] == system
+    assert results[0] == results[1]
+    assert {k: len(v) for k, v in results[0].items()} == {"train": 80, "val": 20, "id": 8}
+    assert not results[0]["train"] & results[0]["val"]
+    other, _ = make_splits({**rule, "seed": 6}, stores)
+    assert keys(other["val"]) != results[0]["val"]
+
+
+def test_the_quarter_subset_is_a_subset(tmp_path) -> None:
+    stores = {"train": make_store(tmp_path / "train", numbered(400))}
+    rules = {}
+    for name in ("oc20_200k", "oc20_50k"):
+        rules[name] = yaml.safe_load((DATASETS / f"{name}.yaml").read_text())["splits"] | {"tests": []}
+    whole, _ = make_splits(rules["oc20_200k"], stores)
+    quarter, _ = make_splits(rules["oc20_50k"], stores)
+    assert len(quarter["train"]) == 80 and len(quarter["val"]) == 20
+    everything = keys(whole["train"]) | keys(whole["val"])
+    assert len(everything) == 400
+    assert keys(quarter["train"]) | keys(quarter["val"]) < everything
+
+
+def test_consecutive_blocks_do_not_interleave(tmp_path) -> None:
+    structures = [Structure.from_atoms(bulk("Cu"), "md", n) for n in range(30)]
+    counts = {"train": 20, "val": 5, "test": 5}
+    rule = {"rule": "consecutive", "seed": 0, "counts": counts}
+    splits, _ = make_splits(rule, {"all": make_store(tmp_path / "all", structures)})
+    assert list(splits["train"]["frame"]) == list(range(20))
+    assert list(splits["test"]["frame"]) == list(range(25, 30))
+
+
+def adsorbed(adsorbate: str, slab: str, system: str, frame: int) -> Structure:
+    atoms = Atoms(slab + adsorbate, pbc=True, cell=[5, 5, 5], positions=np.zeros((3, 3)))
+    atoms.set_tags([0, 1, 2])
+    return Structure.from_atoms(atoms, system, frame)
+
+
+def test_oc20_rule_holds_out_whole_systems_adsorbates_and_compositions(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    structures, kinds = [], {}
+    for number in range(200):
+        adsorbate, slab = (
+            rng.choice(list("HCNOFS")),
+            rng.choice(["CuAg", "AgCu", "PtNi", "PdAu", "AlCu", "NiAl"]),
+        )
+        kinds[f"sys{number}"] = (adsorbate, frozenset([slab[:2], slab[2:]]))
+        structures += [adsorbed(adsorbate, slab, f"sys{number}", frame) for frame in range(3)]
+    rule = {
+        "rule": "oc20",
+        "seed": 1,
+        "fractions": {"val": 0.1, "id": 0.1, "adsorbates": 0.2, "compositions": 0.2},
+    }
+    splits, details = make_splits(rule, {"all": make_store(tmp_path / "all", structures)})
+    systems = {name: set(table["system_id"]) for name, table in splits.items()}
+    assert sum(map(len, systems.values())) == 200 == len(set.union(*systems.values()))
+    train = [kinds[s] for s in systems["train"]]
+    seen_adsorbates, seen_slabs = {a for a, _ in train}, {c for _, c in train}
+    for name, adsorbate_seen, slab_seen in [
+        ("id", True, True),
+        ("ood_ads", False, True),
+        ("ood_cat", True, False),
+        ("ood_both", False, False),
+    ]:
+        assert systems[name]
+        for system in systems[name]:
+            assert (kinds[system][0] in seen_adsorbates) == adsorbate_seen
+            assert (kinds[system][1] in seen_slabs) == slab_seen
+    assert details["systems"]["train"] == len(systems["train"])
+    assert not seen_adsorbates & set(details["held_out_adsorbates"])
+
+
+def run_split(folder: Path, **changes) -> int:
+    content = yaml.safe_load((DATASETS / "lips_sample.yaml").read_text()) | changes
+    (folder / "data.yaml").write_text(yaml.safe_dump(content))
+    arguments = [
+        "--dataset",
+        folder / "data.yaml",
+        "--stores",
+        folder / "stores",
+        "--output",
+        folder / "splits",
+    ]
+    return main(["split", *map(str, arguments)])
+
+
+def test_a_manifest_of_the_users(tmp_path, capsys) -> None:
+    make_store(tmp_path / "stores" / "all", numbered(12))
+    manifest = tmp_path / "manifest.csv"
+    rows = [("train", "s000", 0), ("train", "s002", 3), ("val", "s001", 1), ("test", "s001", 2)]
+    pd.DataFrame(rows, columns=["split", "system_id", "frame"]).to_csv(manifest, index=False)
+    splits = {"rule": "manifest", "path": str(manifest)}
+    assert run_split(tmp_path, splits=splits) == 0
+    train = pd.read_csv(tmp_path / "splits" / "train.csv")
+    assert train[["system_id", "frame", "index"]].values.tolist() == [["s000", 0, 0], ["s002", 3, 11]]
+    assert json.loads((tmp_path / "splits" / "splits.json").read_text())["structures"]["train"] == 2
+
+    pd.DataFrame([("train", "s009", 7)], columns=["split", "system_id", "frame"]).to_csv(
+        manifest, index=False
+    )
+    assert run_split(tmp_path, splits=splits) == 2
+    assert "frame 7 of system s009" in capsys.readouterr().err
+
+
+def test_empty_split(tmp_path, capsys) -> None:
+    make_store(tmp_path / "stores" / "all", numbered(4))
+    rule = {"rule": "parts", "seed": 0, "train": "all", "validation_fraction": 0.01, "tests": ["all"]}
+    assert run_split(tmp_path, splits=rule) == 2
+    assert "split 'val' is empty" in capsys.readouterr().err
+    assert not (tmp_path / "splits").exists()
+
+
+def test_more_frames_asked_for_than_there_are(tmp_path) -> None:
+    counts = {"train": 20, "val": 5, "test": 5}
+    with pytest.raises(InputError, match="30 frames, the data set has 12"):
+        make_splits(
+            {"rule": "random", "seed": 0, "counts": counts},
+            {"all": make_store(tmp_path / "all", numbered(12))},
+        )
