@@ -1,0 +1,306 @@
+"""Training: the loss, what is free and labelled, resumption to the bit, the trained potential in ASE."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.optimize import BFGS
+from conftest import make_batch
+
+from leignn import LEIGNNCalculator
+from leignn.config import Training
+from leignn.data.frames import Frames, ShuffledBatches
+from leignn.data.store import write_store
+from leignn.data.structure import Structure
+from leignn.errors import InputError
+from leignn.evaluation.predict import predict
+from leignn.trained import load_trained
+from leignn.training.callbacks import ExponentialMovingAverage
+from leignn.training.loss import absolute_errors
+from leignn.training.train import train
+
+PROTOCOL = {
+    "learning_rate": 3e-3,
+    "min_learning_rate": 1e-5,
+    "batch_size": 4,
+    "energy_weight": 1,
+    "forces_weight": 50,
+    "clip_norm": 50,
+    "evaluate_every": 20,
+    "early_stopping": 20,
+    "max_steps": 60,
+    "plateau_patience": 0,
+}
+MODELS = {
+    "leignn": ("leignn.model:LEIGNN", {"hidden_channels": 16, "num_layers": 2, "num_rbf": 16}),
+    "schnet": (
+        "baselines.schnet:SchNet",
+        {"hidden_channels": 16, "num_filters": 16, "num_interactions": 2, "num_gaussians": 16},
+    ),
+    "trivial": ("baselines.trivial:MeanEnergyZeroForces", {}),
+}
+
+
+def config(model: str = "leignn", **training) -> dict:
+    potential, hyperparameters = MODELS[model]
+    return {
+        "dataset": "copper",
+        "scale": "smoke",
+        "model": model,
+        "seed": 3,
+        "title": model,
+        "potential": potential,
+        "hyperparameters": hyperparameters,
+        "graph": {"cutoff": 5.0, "max_neighbors": 20, "rule": "strict"},
+        "training": PROTOCOL | training,
+        "dataset_info": {"stand_in": True},
+    }
+
+
+def frames() -> list[Structure]:
+    """Rattled copper with EMT labels; one structure without energy, one without forces."""
+    found = []
+    for number in range(48):
+        atoms = bulk("Cu", cubic=True).repeat((2, 1, 1))
+        atoms.rattle(0.15, seed=number)
+        atoms.calc = EMT()
+        atoms.get_potential_energy()
+        structure = Structure.from_atoms(atoms, "cu", number)
+        structure.fixed[0] = True
+        found.append(structure)
+    found[0].energy = np.nan
+    found[1].forces[:] = np.nan
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> tuple[Path, Path]:
+    """Folders of stores and of split manifests."""
+    folder = tmp_path_factory.mktemp("data")
+    write_store(folder / "stores" / "all", [frames()], {})
+    splits = folder / "splits"
+    splits.mkdir()
+    for name, rows in (("train", range(40)), ("val", range(40, 44)), ("test", range(44, 48))):
+        table = pd.DataFrame({"part": "all", "index": rows, "system_id": "cu", "frame": rows})
+        table.to_csv(splits / f"{name}.csv", index=False)
+    return folder / "stores", splits
+
+
+def test_loss_counts_free_and_labelled_atoms_only() -> None:
+    structures = frames()[:3]
+    batch = make_batch([bulk("Cu", cubic=True).repeat((2, 1, 1))] * 3, None)
+    batch.energy = torch.tensor([s.energy for s in structures], dtype=torch.float64)
+    batch.forces = torch.tensor(np.concatenate([s.forces for s in structures])).double()
+    batch.fixed = torch.tensor(np.concatenate([s.fixed for s in structures]))
+    output = {"energy": torch.zeros(3).double(), "forces": torch.zeros_like(batch.forces)}
+    errors = absolute_errors(output, batch, energy_shift=1.0)
+    assert (errors.energy_count, errors.forces_count) == (2, 2 * 7 * 3)
+    by_hand = np.mean([abs(s.energy - 1.0) for s in structures[1:]])
+    assert errors.energy.item() == pytest.approx(by_hand)
+    forces = np.concatenate([structures[0].forces[1:], structures[2].forces[1:]])
+    assert errors.forces.item() == pytest.approx(np.abs(forces).mean(), rel=1e-6)
+
+
+def test_a_batch_without_labels_has_no_loss() -> None:
+    batch = make_batch([bulk("Cu")], None)
+    output = {"energy": torch.ones(1, requires_grad=True), "forces": torch.ones(1, 3, requires_grad=True)}
+    errors = absolute_errors(output, batch, 0.0)
+    assert errors.energy.item() == errors.forces.item() == 0
+    assert errors.energy_count == errors.forces_count == 0
+
+
+def test_batches_are_a_stream_of_permutations() -> None:
+    batches = ShuffledBatches(size=10, batch_size=3, steps=5, seed=0)
+    stream = []
+    for block in range(4):
+        batches.set_epoch(block)
+        assert len(list(batches)) == len(batches) == 5
+        stream += [i for batch in batches for i in batch]
+    passes = np.array(stream).reshape(6, 10)
+    for one in passes:
+        assert sorted(one) == list(range(10))
+    assert (passes[0] != passes[1]).any()
+    halves = [ShuffledBatches(10, 3, 5, 0, rank, 2) for rank in (0, 1)]
+    both = [batch for pair in zip(*halves, strict=True) for batch in pair]
+    assert [i for batch in both for i in batch] == stream[:30]
+
+
+def test_moving_average_against_its_recursion() -> None:
+    net = torch.nn.Linear(2, 1, bias=False)
+    average = torch.optim.swa_utils.AveragedModel(net, **ExponentialMovingAverage(0.999)._kwargs)
+    expected = None
+    for n in range(30):
+        with torch.no_grad():
+            net.weight.fill_(float(n * n))
+        average.update_parameters(net)
+        decay = min(0.999, (1 + n) / (10 + n))
+        expected = float(n * n) if expected is None else decay * expected + (1 - decay) * n * n
+    assert average.module.weight[0, 0].item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("model", ["leignn", "schnet"])
+def test_training_beats_the_trivial_predictor_and_runs_in_ase(data, tmp_path, model) -> None:
+    stores, splits = data
+    errors = {}
+    for name in (model, "trivial"):
+        train(config(name, max_steps=200), stores, splits, tmp_path / name, device="cpu")
+        errors[name] = pd.read_csv(tmp_path / name / "log.csv").iloc[-1]
+    for quantity in ("val_energy_mae_mev", "val_forces_mae_mev_per_ang"):
+        assert errors[model][quantity] < 0.7 * errors["trivial"][quantity]
+
+    calculator = LEIGNNCalculator(tmp_path / model / "checkpoint.pt")
+    trained = load_trained(tmp_path / model / "checkpoint.pt")
+    test_frames = Frames(stores, splits / "test.csv", trained.graph)
+    energy, forces = predict(trained, test_frames, 3, "cpu")
+    structure = test_frames.structure(1)
+    atoms = Atoms(
+        structure.atomic_numbers, structure.pos, cell=structure.cell, pbc=True, calculator=calculator
+    )
+    assert atoms.get_potential_energy() == pytest.approx(energy[1], abs=1e-4)
+    np.testing.assert_allclose(atoms.get_forces(), forces[8:16], atol=1e-4)
+    before = np.abs(atoms.get_forces()).max()
+    BFGS(atoms, logfile=None).run(fmax=0.05, steps=15)
+    assert np.abs(atoms.get_forces()).max() < before
+
+
+def test_forces_of_schnet_are_the_gradient_of_its_energy(data) -> None:
+    torch.manual_seed(0)
+    from leignn.trained import potential_of
+
+    potential = potential_of(config("schnet")).double().eval()
+    atoms = bulk("Cu", cubic=True).repeat((2, 1, 1))
+    atoms.rattle(0.1, seed=0)
+
+    def energy(displacement: float) -> float:
+        moved = atoms.copy()
+        moved.positions[2, 1] += displacement
+        return potential(make_batch([moved], potential.graph))["energy"].item()
+
+    force = potential(make_batch([atoms], potential.graph))["forces"][2, 1].item()
+    assert force == pytest.approx(-(energy(1e-4) - energy(-1e-4)) / 2e-4, rel=1e-5)
+
+
+def test_energies_relative_to_the_training_mean(data, tmp_path) -> None:
+    stores, splits = data
+    train(config("trivial", energy_target="minus_train_mean"), stores, splits, tmp_path / "run", "cpu")
+    trained = load_trained(tmp_path / "run" / "checkpoint.pt")
+    expected = np.nanmean([s.energy for s in frames()[:40]])
+    assert trained.energy_shift == pytest.approx(expected)
+    energy, _ = predict(trained, Frames(stores, splits / "test.csv", None), 2, "cpu")
+    np.testing.assert_allclose(energy, expected, rtol=1e-12)
+
+
+COMMAND = """
+import sys, yaml
+from pathlib import Path
+from leignn.config import Training
+from leignn.training.train import train
+import torch
+torch.set_num_threads(1)
+Training.checkpoint_every = 50
+folder = Path(sys.argv[1])
+config = yaml.safe_load((folder / "config.yaml").read_text())
+train(config, Path(sys.argv[2]), Path(sys.argv[3]), folder, "cpu")
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_numbers(data, tmp_path) -> None:
+    """Killed by SIGKILL between checkpoints; two checkpoints an evaluation, so either may be the last."""
+    settings = config(evaluate_every=100, max_steps=400, batch_size=1)
+    stores, splits = data
+    results = {}
+    for name in ("straight", "killed"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+        command = [sys.executable, "-c", COMMAND, str(folder), str(stores), str(splits)]
+        last = folder / "resume" / "last.ckpt"
+        while name == "killed":
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while not last.exists() and process.poll() is None:
+                time.sleep(0.02)
+            time.sleep(0.3)  # in the middle of the second block
+            assert process.poll() is None
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            break
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert ("resuming" in done.stdout) == (name == "killed")
+        log = pd.read_csv(folder / "log.csv").drop(columns="seconds")
+        results[name] = log, torch.load(folder / "checkpoint.pt", weights_only=True)["state_dict"]
+        assert not (folder / "resume").exists()
+    pd.testing.assert_frame_equal(results["straight"][0], results["killed"][0], check_exact=True)
+    for name, value in results["straight"][1].items():
+        assert torch.equal(value, results["killed"][1][name]), name
+
+
+def test_a_changed_configuration_starts_anew(data, tmp_path) -> None:
+    from leignn.training.train import _resume_point
+
+    folder = tmp_path / "resume"
+    assert _resume_point(folder, config()) is None
+    (folder / "last.ckpt").touch()
+    assert _resume_point(folder, config()) == folder / "last.ckpt"
+    assert _resume_point(folder, config(learning_rate=1.0)) is None
+    assert not (folder / "last.ckpt").exists()
+
+
+def test_a_diverging_run_stops_with_a_sentence(data, tmp_path) -> None:
+    with pytest.raises(InputError, match="the loss is .* at step"):
+        train(config(learning_rate=1e30, clip_norm=1e30), *data, tmp_path / "run", "cpu")
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"colour": 1}, "unknown training key 'colour'"),
+        ({"max_steps": 50}, "no multiple"),
+        ({"precision": "8"}, "precision"),
+        ({"energy_target": "x"}, "energy_target"),
+    ],
+)
+def test_bad_protocols(changes, message) -> None:
+    with pytest.raises(InputError, match=message):
+        Training.from_dict(PROTOCOL | changes, "here")
+    with pytest.raises(InputError, match="'batch_size' is missing"):
+        Training.from_dict({k: v for k, v in PROTOCOL.items() if k != "batch_size"}, "here")
+
+
+def test_bad_checkpoints(tmp_path) -> None:
+    (tmp_path / "a.pt").write_bytes(b"no checkpoint")
+    torch.save({"format": 1, "config": config() | {"potential": "os:system"}}, tmp_path / "b.pt")
+    torch.save({"format": 99}, tmp_path / "c.pt")
+    for name, message in (("a", "no checkpoint"), ("b", "not in"), ("c", "format 99"), ("d", "d.pt")):
+        with pytest.raises(InputError, match=message):
+            load_trained(tmp_path / f"{name}.pt")
+
+
+def test_empty_or_missing_manifest(data, tmp_path) -> None:
+    pd.DataFrame(columns=["part", "index", "system_id", "frame"]).to_csv(tmp_path / "empty.csv", index=False)
+    with pytest.raises(InputError, match="lists no frame"):
+        Frames(data[0], tmp_path / "empty.csv", None)
+    with pytest.raises(InputError, match="missing.csv"):
+        Frames(data[0], tmp_path / "missing.csv", None)
+
+
+def test_relaxed_geometry_writes_a_trajectory_that_ase_reads(data, tmp_path) -> None:
+    train(config(), *data, tmp_path / "run", "cpu")
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.1, seed=1)
+    atoms.calc = LEIGNNCalculator(tmp_path / "run" / "checkpoint.pt")
+    BFGS(atoms, logfile=None, trajectory=str(tmp_path / "t.traj")).run(fmax=1e-9, steps=3)
+    energies = [frame.get_potential_energy() for frame in ase.io.read(tmp_path / "t.traj", ":")]
+    assert len(energies) == 4 and len(set(energies)) > 1
