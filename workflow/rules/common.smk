@@ -38,7 +38,11 @@ def standin_options():
 def raw_root(wildcards):
     """Folder that the parts' paths are relative to."""
     source = dataset_of(wildcards.dataset)["source"]
-    return config["samples_dir"] if "files" in source else f"{DATA}/raw/{wildcards.dataset}"
+    return (
+        config["samples_dir"]
+        if "files" in source
+        else f"{DATA}/raw/{wildcards.dataset}"
+    )
 
 
 def raw_input(wildcards):
@@ -99,7 +103,9 @@ try:
     for table in TABLES:
         for model in config[table]["models"]:
             if find_model(model).stem != model:
-                raise InputError(f"{table}: {model!r} is another name of {find_model(model).stem!r}")
+                raise InputError(
+                    f"{table}: {model!r} is another name of {find_model(model).stem!r}"
+                )
         for name in config[table]["datasets"]:
             dataset_of(name)
 except InputError as error:

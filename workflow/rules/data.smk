@@ -4,8 +4,6 @@
 rule generate_oc20_standin:
     output:
         directory(f"{DATA}/raw/oc20_standin"),
-    params:
-        options=standin_options(),
     log:
         "logs/generate_oc20_standin.log",
     benchmark:
@@ -13,6 +11,8 @@ rule generate_oc20_standin:
     conda:
         "../envs/data.yaml"
     threads: workflow.cores
+    params:
+        options=standin_options(),
     message:
         "Generating the EMT stand-in for OC20"
     shell:
@@ -23,17 +23,17 @@ rule generate_oc20_standin:
 rule download_part:
     output:
         directory(f"{DATA}/raw/{{dataset}}/{{part}}"),
-    params:
-        source=part_of,
     log:
         "logs/download/{dataset}/{part}.log",
     benchmark:
         "logs/benchmarks/download/{dataset}/{part}.tsv"
+    retries: 3
     conda:
         "../envs/data.yaml"
-    retries: 3
     resources:
         downloads=1,
+    params:
+        source=part_of,
     message:
         "Downloading {wildcards.dataset}/{wildcards.part}"
     shell:
@@ -46,9 +46,6 @@ rule build_store:
         raw=raw_input,
     output:
         store=directory(f"{DATA}/stores/{{dataset}}/{{part}}"),
-    params:
-        raw=raw_root,
-        part=part_of,
     log:
         "logs/build_store/{dataset}/{part}.log",
     benchmark:
@@ -56,6 +53,9 @@ rule build_store:
     conda:
         "../envs/data.yaml"
     threads: workflow.cores
+    params:
+        raw=raw_root,
+        part=part_of,
     message:
         "Building the store of {wildcards.dataset}/{wildcards.part}"
     shell:
@@ -69,15 +69,15 @@ rule split_dataset:
         stores=stores_input,
     output:
         splits=directory(f"{DATA}/splits/{{dataset}}"),
-    params:
-        stores=stores_folder,
-        rule=split_rule,
     log:
         "logs/split_dataset/{dataset}.log",
     benchmark:
         "logs/benchmarks/split_dataset/{dataset}.tsv"
     conda:
         "../envs/data.yaml"
+    params:
+        stores=stores_folder,
+        rule=split_rule,
     message:
         "Splitting {wildcards.dataset}"
     shell:

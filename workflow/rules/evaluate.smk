@@ -8,9 +8,6 @@ rule predict_split:
         splits=f"{DATA}/splits/{{dataset}}",
     output:
         predictions="results/runs/{dataset}/{scale}/{model}/seed{seed}/predictions/{split}.npz",
-    params:
-        stores=stores_folder,
-        run=subpath(input.checkpoint, parent=True),
     log:
         "logs/predict_split/{dataset}/{scale}/{model}/seed{seed}/{split}.log",
     benchmark:
@@ -20,6 +17,9 @@ rule predict_split:
     threads: lookup(within=config, dpath="threads/predict")
     resources:
         gpu=lookup(within=config, dpath="gpu"),
+    params:
+        stores=stores_folder,
+        run=subpath(input.checkpoint, parent=True),
     message:
         "Predicting {wildcards.split} of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
@@ -36,15 +36,15 @@ rule score_run:
         splits=f"{DATA}/splits/{{dataset}}",
     output:
         metrics="results/runs/{dataset}/{scale}/{model}/seed{seed}/metrics.json",
-    params:
-        stores=stores_folder,
-        run=subpath(input.provenance, parent=True),
     log:
         "logs/score_run/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:
         "logs/benchmarks/score_run/{dataset}/{scale}/{model}/seed{seed}.tsv"
     conda:
         "../envs/torch.yaml"
+    params:
+        stores=stores_folder,
+        run=subpath(input.provenance, parent=True),
     message:
         "Scoring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:

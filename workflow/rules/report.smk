@@ -38,14 +38,14 @@ rule plot_learning_curves:
             category="Figures",
             labels={"figure": "learning curves"},
         ),
-    params:
-        runs=run_folders(TABLES),
     log:
         "logs/plot_learning_curves.log",
     benchmark:
         "logs/benchmarks/plot_learning_curves.tsv"
     conda:
         "../envs/report.yaml"
+    params:
+        runs=run_folders(TABLES),
     message:
         "Plotting learning curves"
     shell:
@@ -61,14 +61,14 @@ rule render_page:
         logs=run_files(TABLES, "log.csv"),
     output:
         "results/index.html",
-    params:
-        runs=run_folders(TABLES),
     log:
         "logs/render_page.log",
     benchmark:
         "logs/benchmarks/render_page.tsv"
     conda:
         "../envs/report.yaml"
+    params:
+        runs=run_folders(TABLES),
     message:
         "Rendering the page {output}"
     shell:

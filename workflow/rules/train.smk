@@ -7,14 +7,14 @@ rule configure_run:
         model="config/models/{model}.yaml",
     output:
         config="results/runs/{dataset}/{scale}/{model}/seed{seed}/config.yaml",
-    params:
-        settings=json.dumps({"training": config["training"]}),
     log:
         "logs/configure_run/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:
         "logs/benchmarks/configure_run/{dataset}/{scale}/{model}/seed{seed}.tsv"
     conda:
         "../envs/torch.yaml"
+    params:
+        settings=json.dumps({"training": config["training"]}),
     message:
         "Configuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
@@ -33,9 +33,6 @@ rule train_model:
         checkpoint="results/runs/{dataset}/{scale}/{model}/seed{seed}/checkpoint.pt",
         log="results/runs/{dataset}/{scale}/{model}/seed{seed}/log.csv",
         provenance="results/runs/{dataset}/{scale}/{model}/seed{seed}/provenance.json",
-    params:
-        stores=stores_folder,
-        run=subpath(output.checkpoint, parent=True),
     log:
         "logs/train_model/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:
@@ -45,6 +42,9 @@ rule train_model:
     threads: lookup(within=config, dpath="threads/train")
     resources:
         gpu=lookup(within=config, dpath="gpu"),
+    params:
+        stores=stores_folder,
+        run=subpath(output.checkpoint, parent=True),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} (progress: {log})"
     shell:
