@@ -57,7 +57,14 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
         row[0].set_title(f"{members[0].config['dataset_info']['title']}, scale {members[0].config['scale']}")
         handles, labels = row[0].get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
-        row[1].legend(unique.values(), unique.keys(), frameon=False, fontsize=8)
+        row[0].legend(
+            unique.values(),
+            unique.keys(),
+            frameon=False,
+            fontsize=8,
+            loc="upper right",
+            bbox_to_anchor=(1, 0.95),
+        )
     with replacing(output) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
     plt.close(figure)

@@ -54,7 +54,7 @@ def note(table: pd.DataFrame) -> str:
     """The sentence that goes under a table of one data set."""
     row = table.iloc[0]
     text = f"{row['dataset_title']}, scale {row['scale']}. Energy in meV, forces in meV/Å (free atoms); "
-    text += "measured, and in brackets the paper's. Empty: not run at this scale."
+    text += "measured, and beside it (in brackets, or small) the paper's. Empty: not run at this scale."
     if row["stand_in"]:
         text += " EMT stand-in: these numbers are not comparable to the paper's."
     elif table[[f"{c}_difference" for c in COLUMNS]].isna().all(axis=None):

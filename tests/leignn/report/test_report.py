@@ -1,0 +1,232 @@
+"""Tables, figure and page from results files: hand-computed cells, honest gaps, links that resolve."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from leignn.cli import main
+from leignn.errors import InputError
+from leignn.report.results import load_run, load_runs
+from leignn.report.tables import CELLS, TRIVIAL, build_table, load_published
+
+PUBLISHED = Path(__file__).parents[3] / "config" / "published"
+SPLITS = ["id", "ood_ads", "ood_cat", "ood_both"]
+
+
+def make_run(
+    folder: Path,
+    model: str,
+    title: str,
+    seed: int = 0,
+    energy: float = 100.0,
+    published_as: str | None = None,
+    **changes,
+) -> Path:
+    """A run's folder as ``train`` and ``score`` write it, with the same numbers in every split."""
+    run = folder / "results" / "runs" / "data" / "mini" / model / f"seed{seed}"
+    run.mkdir(parents=True)
+    stand_in = published_as is None
+    config = {
+        "dataset": "data",
+        "scale": "mini",
+        "model": model,
+        "seed": seed,
+        "title": title,
+        "dataset_info": {"title": "Some <data>", "stand_in": stand_in, "published_as": published_as},
+    }
+    split = {
+        "structures": 5,
+        "energy_count": 4,
+        "energy_mae_mev": energy,
+        "forces_count": 60,
+        "forces_mae_mev_per_ang": energy / 2,
+        "forces_cosine": 0.5,
+        "efwt_percent": 0.0,
+        "zero_forces_mae_mev_per_ang": 200.0,
+    }
+    metrics = {
+        "schema": 1,
+        **{key: config[key] for key in ("dataset", "scale", "model", "title", "seed")},
+        "stand_in": stand_in,
+        "status": "ok",
+        "message": "",
+        "parameters": 1234,
+        "train_structures": 10,
+        "train_seconds": 1.0,
+        "steps": 20,
+        "best_step": 20,
+        "splits": {name: split for name in SPLITS},
+    } | changes
+    log = pd.DataFrame(
+        {
+            "step": [10, 20],
+            "val_energy_mae_mev": [200.0, energy],
+            "val_forces_mae_mev_per_ang": [90.0, energy / 2],
+        }
+    )
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    log.to_csv(run / "log.csv", index=False)
+    record = {"command": "python -m leignn train", "seconds": 1.0, "steps": 20, "git_commit": "abc"}
+    (run / "provenance.json").write_text(json.dumps(record))
+    return run
+
+
+def table_of(runs: list[Path], name: str = "table1") -> pd.DataFrame:
+    published = load_published(PUBLISHED / f"{name}.csv")
+    return build_table(load_runs(runs), published, name == "table2").set_index("model")
+
+
+def test_seeds_are_averaged_and_compared_with_the_paper(tmp_path) -> None:
+    runs = [
+        make_run(tmp_path, "leignn", "LEIGNN", seed, energy, "OC20-200K")
+        for seed, energy in enumerate([100.0, 110.0, 126.0])
+    ]
+    row = table_of(runs).loc["LEIGNN"]
+    assert row["id_energy_mev"] == pytest.approx(112.0)
+    assert row["id_energy_mev_stderr"] == pytest.approx(np.std([100, 110, 126], ddof=1) / np.sqrt(3))
+    assert row["n_seeds"] == 3
+    assert row["id_energy_mev_published"] == 415
+    assert row["id_energy_mev_difference"] == pytest.approx(112.0 - 415)
+
+
+def test_a_stand_in_is_never_compared(tmp_path) -> None:
+    table = table_of([make_run(tmp_path, "leignn", "LEIGNN")])
+    assert table.loc["LEIGNN", "ood_cat_forces_mev_per_ang_published"] == 43.9
+    assert table.filter(like="_difference").isna().all(axis=None)
+
+
+def test_every_row_of_the_paper_is_there_and_what_was_not_run_is_empty(tmp_path) -> None:
+    runs = [make_run(tmp_path, "trivial", TRIVIAL), make_run(tmp_path, "mine", "Mine")]
+    table = table_of(runs)
+    paper = ["CGCNN", "SchNet", "MACE", "PaiNN", "PaiNN_Direct", "DimeNet++", "GemNet-dT", "LEIGNN"]
+    assert list(table.index) == [TRIVIAL, *paper, "Mine"]
+    assert table.loc[paper, CELLS].isna().all(axis=None)
+    assert set(table.loc[paper, "status"]) == {"not run"}
+    assert table.loc[[TRIVIAL, "Mine"], CELLS].notna().all(axis=None)
+
+
+def test_a_failed_run_says_so(tmp_path) -> None:
+    runs = [make_run(tmp_path, "leignn", "LEIGNN", status="failed", message="loss is nan", splits={})]
+    row = table_of(runs).loc["LEIGNN"]
+    assert row["status"] == "failed: loss is nan"
+    assert row[CELLS].isna().all()
+
+
+def test_the_papers_improvements_follow_from_its_own_numbers(tmp_path) -> None:
+    """Printed in the paper's Table 2: 4.38 %, 1.79 %, … for OC20-200K."""
+    runs = [make_run(tmp_path, m, t) for m, t in (("vanilla", "Vanilla"), ("leignn", "LEIGNN"))]
+    printed = [4.38, 1.79, 3.28, 2.17, 7.18, 2.44, 6.98, 2.68]
+    row = table_of(runs, "table2").loc["Improvement"]
+    np.testing.assert_allclose([row[f"{cell}_published"] for cell in CELLS], printed, atol=0.011)
+
+
+def test_measured_improvement(tmp_path) -> None:
+    runs = [
+        make_run(tmp_path, m, t, energy=e)
+        for m, t, e in (("vanilla", "Vanilla", 80), ("leignn", "LEIGNN", 60))
+    ]
+    assert table_of(runs, "table2").loc["Improvement", "ood_ads_energy_mev"] == pytest.approx(25.0)
+
+
+def test_bad_metrics_files(tmp_path) -> None:
+    run = make_run(tmp_path, "leignn", "LEIGNN", schema=2)
+    with pytest.raises(InputError, match=r"metrics.json: schema"):
+        load_run(run)
+    run = make_run(tmp_path, "schnet", "SchNet", colour="red")
+    with pytest.raises(InputError, match="'colour' was unexpected"):
+        load_run(run)
+    run = make_run(tmp_path, "vanilla", "Vanilla", splits={})
+    with pytest.raises(InputError, match="no split 'id'"):
+        table_of([run])
+    good = make_run(tmp_path, "cgcnn", "CGCNN")
+    with pytest.raises(InputError, match="same run"):
+        load_runs([good, good])
+    (good / "metrics.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_run(good)
+
+
+class Page(HTMLParser):
+    """Collects identifiers, links and loaded resources."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids, self.links, self.loaded, self.rows = [], [], [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        values = dict(attributes)
+        self.ids += [values["id"]] if "id" in values else []
+        if tag == "a":
+            self.links.append(values["href"])
+        self.loaded += [values[k] for k in ("src", "srcset", "data") if k in values]
+        self.loaded += [values["href"]] if tag in ("link", "image") else []
+        self.rows += tag == "tr"
+
+
+def test_commands_write_tables_figure_and_page(tmp_path) -> None:
+    runs = [
+        make_run(tmp_path, m, t, energy=e)
+        for m, t, e in (
+            ("trivial", TRIVIAL, 500),
+            ("leignn", "LEIGNN", 100),
+            ("vanilla", "Vanilla", 120),
+            ("schnet", "SchNet", 110),
+        )
+    ]
+    results = tmp_path / "results"
+    for table in ("table1", "table2"):
+        metrics = [str(run / "metrics.json") for run in runs]
+        published = str(PUBLISHED / f"{table}.csv")
+        arguments = [
+            "--published",
+            published,
+            "--metrics",
+            *metrics,
+            "--output",
+            str(results / f"{table}.csv"),
+        ]
+        assert main(["build-table", "--table", table, *arguments]) == 0
+    markdown = (results / "table1.md").read_text()
+    assert "| LEIGNN | **100** [415] | **50.0** [43.9]" in markdown
+    assert "| SchNet | *110* [975]" in markdown
+    assert "not comparable" in markdown and "EMT stand-in" in markdown
+    latex = (results / "table1.tex").read_text()
+    assert r"\textbf{100} [415]" in latex and r"\underline{110}" in latex and r"PaiNN\_Direct" in latex
+
+    folders = [str(run) for run in runs]
+    figure = results / "learning_curves.svg"
+    drawn = []
+    for _ in range(2):
+        assert main(["plot-learning-curves", "--runs", *folders, "--output", str(figure)]) == 0
+        drawn.append(figure.read_bytes())
+    assert drawn[0] == drawn[1]
+
+    tables = [str(results / f"{t}.csv") for t in ("table1", "table2")]
+    arguments = ["--tables", *tables, "--figures", str(figure), "--runs", *folders]
+    assert main(["render-page", *arguments, "--output", str(results / "index.html")]) == 0
+    text = (results / "index.html").read_text()
+    page = Page(text)
+    assert not [href for href in page.loaded if not href.startswith("#")]
+    assert {href[1:] for href in page.links} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    assert "run-data-mini-leignn-seed0" in page.ids
+    assert "EMT stand-in" in text and "Some &lt;data&gt;" in text
+    assert not re.search(r"(?:src|url\()\s*=?\s*[\"']?https?:", text)
+    assert page.rows > 2 * 10
+
+
+def test_missing_input_is_one_sentence(tmp_path, capsys) -> None:
+    run = make_run(tmp_path, "leignn", "LEIGNN")
+    (run / "log.csv").unlink()
+    arguments = ["--runs", str(run), "--output", str(tmp_path / "figure.svg")]
+    assert main(["plot-learning-curves", *arguments]) == 2
+    assert "log.csv" in capsys.readouterr().err
+    assert not (tmp_path / "figure.svg").exists()

@@ -1,0 +1,193 @@
+"""The workflow as a user meets it: dry runs, bad configurations, what a change re-runs, lint."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PARTS = 5
+TRAINED = {"trivial", "schnet", "leignn", "vanilla", "vanilla_nmu"}
+
+
+def snakemake(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A copy of what the workflow consists of."""
+    for name in ("leignn", "baselines", "config", "workflow", "Snakefile", "profiles"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path / name)
+    return tmp_path
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Counts of the jobs that a dry run would run."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+
+
+def test_default_scale_is_one_dag(project) -> None:
+    done = snakemake("-n", folder=project)
+    assert done.returncode == 0, done.stderr
+    assert jobs(done.stdout) == {
+        "all": 1,
+        "generate_oc20_standin": 1,
+        "build_store": PARTS,
+        "split_dataset": 1,
+        "configure_run": len(TRAINED),
+        "train_model": len(TRAINED),
+        "predict_split": 4 * len(TRAINED),
+        "score_run": len(TRAINED),
+        "build_table": 2,
+        "plot_learning_curves": 1,
+        "render_page": 1,
+        "total": 43 + 4,
+    }
+
+
+def test_one_table_alone(project) -> None:
+    found = jobs(snakemake("-n", "results/table1.csv", folder=project).stdout)
+    assert found["build_table"] == 1 and found["train_model"] == 3
+    assert "render_page" not in found
+
+
+def test_paper_scale_shows_the_whole_dag_with_downloads(project) -> None:
+    done = snakemake("-n", "--configfile", "config/scales/paper.yaml", folder=project)
+    found = jobs(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert found["download_part"] == PARTS  # the 50K subset uses the 200K store
+    assert found["build_store"] == PARTS
+    assert found["split_dataset"] == 2
+    assert found["train_model"] == len(TRAINED) + len(TRAINED - {"schnet"})
+    assert "generate_oc20_standin" not in found
+    for name in ("s2ef_train_200K", "oc20_200k/ood_both"):
+        assert name in done.stdout + (project / "config/datasets/oc20_200k.yaml").read_text()
+
+
+def test_real_sample_by_an_overlay(project) -> None:
+    arguments = ["--configfile", "config/examples/oc20_sample.yaml", "--config", "samples_dir=somewhere"]
+    done = snakemake("-n", "results/table1.csv", "results/table2.csv", *arguments, folder=project)
+    found = jobs(done.stdout)
+    assert (found["build_store"], found["train_model"]) == (2, len(TRAINED))
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("colour=red", "'colour' was unexpected"),
+        ("scale=huge", "huge"),
+        ("table1={datasets: [oc20_standin], models: [lignn]}", "unknown model 'lignn'"),
+        ("table1={datasets: [oc19], models: [leignn]}", "unknown data set 'oc19'"),
+        ("table1={datasets: [oc20_standin], models: [e2gnn]}", "another name of 'leignn'"),
+        ("seeds=[]", "seeds"),
+    ],
+)
+def test_bad_configuration_is_one_sentence(project, setting, sentence) -> None:
+    done = snakemake("-n", "--config", setting, folder=project)
+    assert done.returncode != 0
+    assert sentence in done.stdout + done.stderr
+    if "scale" not in setting:
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+def test_changing_one_model_reruns_that_model_only(project) -> None:
+    """All outputs are made by --touch of empty files; then one model's file changes."""
+    targets = ["results/table1.csv", "--config", "scale=smoke"]
+    listing = snakemake("-n", "--summary", *targets, folder=project).stdout
+    for line in listing.splitlines():
+        output = project / line.split("\t")[0]
+        if line.startswith(("results", "data")):
+            is_folder = output.parts[-2] in ("splits", "raw", "oc20_standin")
+            output.mkdir(parents=True, exist_ok=True) if is_folder and not output.suffix else None
+            if not output.is_dir():
+                output.parent.mkdir(parents=True, exist_ok=True)
+                output.touch()
+    assert snakemake("--touch", *targets, folder=project).returncode == 0
+    assert "Nothing to be done" in "".join(snakemake("-n", *targets, folder=project).stdout.split("\r"))
+
+    path = project / "config" / "models" / "schnet.yaml"
+    model = yaml.safe_load(path.read_text())
+    model["hyperparameters"]["smoke"]["hidden_channels"] = 24
+    path.write_text(yaml.safe_dump(model))
+    done = snakemake("-n", *targets, folder=project)
+    found = jobs(done.stdout)
+    assert (found["configure_run"], found["train_model"], found["predict_split"]) == (1, 1, 4)
+    assert "Training schnet" in done.stdout and "Training leignn" not in done.stdout
+
+
+def test_conda_files_pin_what_the_lock_pins() -> None:
+    lock = _pins((ROOT / "requirements.txt").read_text().splitlines())
+    nodeps = _pins((ROOT / "requirements-nodeps.txt").read_text().splitlines())
+    assert lock["torch"] == "2.13.0"
+    assert set(_pins((ROOT / "requirements.in").read_text().splitlines()).items()) <= set(lock.items())
+    files = [ROOT / "environment.yml", *(ROOT / "workflow" / "envs").glob("*.yaml")]
+    assert len(files) >= 4
+    for file in files:
+        dependencies = yaml.safe_load(file.read_text())["dependencies"]
+        assert "python=3.11" in dependencies
+        (pip,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
+        pins = _pins(pip)
+        assert len(pins) == len(pip), file
+        assert set(pins.items()) <= set((lock | nodeps).items()), file
+
+
+def _pins(lines: list[str]) -> dict[str, str]:
+    pairs = [line.split("#")[0].strip().split("==") for line in lines if "==" in line.split("#")[0]]
+    return {name.lower().replace("_", "-"): version for name, version in pairs}
+
+
+def test_every_model_file_has_every_scale_and_builds() -> None:
+    from leignn.config import load_validated
+    from leignn.configure import model_names
+    from leignn.graph import GraphSpec
+    from leignn.registry import build_potential
+
+    for path in set(model_names().values()):
+        model = load_validated(path, "model")
+        for hyperparameters in model["hyperparameters"].values():
+            build_potential(model["potential"], GraphSpec(6.0, 20), hyperparameters)
+    assert model_names()["e2gnn"].stem == "leignn"
+
+
+def test_every_data_set_file_is_valid_and_resolves() -> None:
+    from leignn.configure import find_model, resolve_run
+
+    files = sorted((ROOT / "config" / "datasets").glob("*.yaml"))
+    assert len(files) >= 16
+    for file in files:
+        run = resolve_run(file, find_model("leignn"), "paper", 0, {})
+        assert run["hyperparameters"] == {"hidden_channels": 512, "num_layers": 4, "num_rbf": 128}
+
+
+def test_the_protocol_of_oc20_is_the_published_one() -> None:
+    from leignn.configure import find_model, resolve_run
+
+    run = resolve_run(ROOT / "config/datasets/oc20_200k.yaml", find_model("leignn"), "paper", 0, {})
+    training = run["training"]
+    assert (training["learning_rate"], training["min_learning_rate"]) == (2e-4, 1e-6)
+    assert (training["batch_size"], training["forces_weight"], training["clip_norm"]) == (32, 50, 50)
+    assert (training["evaluate_every"], training["early_stopping"]) == (5000, 20)
+    assert run["graph"] == {"cutoff": 6.0, "max_neighbors": 20, "rule": "strict"}
+
+
+def test_lint() -> None:
+    done = snakemake("--lint")
+    assert done.returncode == 0, done.stderr
+    formatted = subprocess.run(
+        [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert formatted.returncode == 0, formatted.stderr
