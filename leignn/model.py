@@ -252,8 +252,10 @@ class LEIGNN(Potential):
                     sum_to(structure, v, len(natoms)) * share[:, None, None], w
                 )
 
-        energy = sum_to(structure, self.out_energy(x).squeeze(1), len(natoms))
-        return {"energy": energy, "forces": self.out_forces(v).squeeze(2)}
+        # Under autocast the last products are bfloat16: their sums and the results are not.
+        atom_energy = self.out_energy(x).squeeze(1).to(x.dtype)
+        forces = self.out_forces(v).squeeze(2).to(v.dtype)
+        return {"energy": sum_to(structure, atom_energy, len(natoms)), "forces": forces}
 
 
 def load_published(model: LEIGNN, state: dict[str, Tensor]) -> None:

@@ -59,8 +59,8 @@ def train(config: dict[str, Any], stores: Path, splits: Path, output: Path, devi
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = training.tf32
     _quiet()
 
-    potential = potential_of(config)
     dtype = torch.float64 if training.precision == "64-true" else torch.float32
+    potential = potential_of(config).to(dtype)
     train_frames = Frames(stores, splits / "train.csv", potential.graph, dtype)
     val_frames = Frames(stores, splits / "val.csv", potential.graph, dtype)
     energy_shift = 0.0

@@ -175,6 +175,16 @@ def test_training_beats_the_trivial_predictor_and_runs_in_ase(data, tmp_path, mo
     assert np.abs(atoms.get_forces()).max() < before
 
 
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_other_precisions_follow_the_default(data, tmp_path, precision) -> None:
+    logs = {}
+    for name in ("32-true", precision):
+        train(config(precision=name, learning_rate=3e-4, max_steps=20), *data, tmp_path / name, "cpu")
+        logs[name] = pd.read_csv(tmp_path / name / "log.csv")["val_forces_mae_mev_per_ang"].iloc[-1]
+    assert logs[precision] == pytest.approx(logs["32-true"], rel=0.02)
+    assert logs[precision] != logs["32-true"]
+
+
 def test_forces_of_schnet_are_the_gradient_of_its_energy(data) -> None:
     torch.manual_seed(0)
     from leignn.trained import potential_of
