@@ -62,7 +62,21 @@ class Training:
             raise InputError(f"{where}: unknown training key {unknown[0]!r}")
         if missing := sorted(required - set(values)):
             raise InputError(f"{where}: training key {missing[0]!r} is missing")
-        return cls(**values)
+        return cls(**{name: _number(name, value, where) for name, value in values.items()})
+
+
+def _number(name: str, value: Any, where: str) -> Any:
+    """``value`` as the type of the field ``name`` of :class:`Training`.
+
+    Snakemake's ``--config`` hands on the numbers inside a mapping as text.
+    """
+    kind = {field.name: field.type for field in dataclasses.fields(Training)}[name]
+    if isinstance(value, str) and kind in (int, float, bool):
+        value = yaml.safe_load(value)
+    fits = isinstance(value, (int, float) if kind is float else kind if kind in (int, bool) else str)
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{where}: training.{name}: {value!r} has the wrong type")
+    return value
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

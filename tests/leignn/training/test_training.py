@@ -279,12 +279,16 @@ def test_a_diverging_run_stops_with_a_sentence(data, tmp_path) -> None:
         ({"colour": 1}, "unknown training key 'colour'"),
         ({"max_steps": 50}, "no multiple"),
         ({"precision": "8"}, "precision"),
+        ({"batch_size": "many"}, "training.batch_size: 'many' has the wrong type"),
+        ({"batch_size": 2.5}, "wrong type"),
+        ({"tf32": 1}, "wrong type"),
         ({"energy_target": "x"}, "energy_target"),
     ],
 )
 def test_bad_protocols(changes, message) -> None:
     with pytest.raises(InputError, match=message):
         Training.from_dict(PROTOCOL | changes, "here")
+    assert Training.from_dict(PROTOCOL | {"max_steps": "80"}, "here").max_steps == 80
     with pytest.raises(InputError, match="'batch_size' is missing"):
         Training.from_dict({k: v for k, v in PROTOCOL.items() if k != "batch_size"}, "here")
 
