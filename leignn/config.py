@@ -1,5 +1,6 @@
 """Reading configuration files, and the training protocol's keys."""
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,16 @@ class Training:
             raise InputError(f"training.energy_target: {self.energy_target!r} is unknown")
         if self.precision not in get_args(Precision):
             raise InputError(f"training.precision: {self.precision!r} is unknown")
+        for name in (
+            "learning_rate",
+            "batch_size",
+            "clip_norm",
+            "evaluate_every",
+            "early_stopping",
+            "max_steps",
+        ):
+            if not getattr(self, name) > 0:
+                raise InputError(f"training.{name}: {getattr(self, name)} is not positive")
         if self.max_steps % self.evaluate_every:
             raise InputError(
                 f"training.max_steps: {self.max_steps} is no multiple of "
@@ -68,10 +79,14 @@ class Training:
 def _number(name: str, value: Any, where: str) -> Any:
     """``value`` as the type of the field ``name`` of :class:`Training`.
 
-    Snakemake's ``--config`` hands on the numbers inside a mapping as text.
+    Snakemake's ``--config`` hands on the numbers inside a mapping as text, and YAML takes 1e-3
+    (no point) for text.
     """
     kind = {field.name: field.type for field in dataclasses.fields(Training)}[name]
-    if isinstance(value, str) and kind in (int, float, bool):
+    if isinstance(value, str) and kind is float:
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    elif isinstance(value, str) and kind in (int, bool):
         value = yaml.safe_load(value)
     fits = isinstance(value, (int, float) if kind is float else kind if kind in (int, bool) else str)
     if not fits or (isinstance(value, bool) and kind is not bool):

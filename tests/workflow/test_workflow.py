@@ -90,6 +90,10 @@ def test_real_sample_by_an_overlay(project) -> None:
         ("table1={datasets: [oc19], models: [leignn]}", "unknown data set 'oc19'"),
         ("table1={datasets: [oc20_standin], models: [e2gnn]}", "another name of 'leignn'"),
         ("seeds=[]", "seeds"),
+        ("training={learning_rat: 1}", "unknown training key 'learning_rat'"),
+        ("training={max_steps: many}", "max_steps"),
+        ("training={batch_size: 0}", "batch_size: 0 is not positive"),
+        ("training={evaluate_every: 0}", "evaluate_every: 0 is not positive"),
     ],
 )
 def test_bad_configuration_is_one_sentence(project, setting, sentence) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)  # the library lies beside the Snakefile
 
 from leignn.config import validate
-from leignn.configure import find_model
+from leignn.configure import find_model, resolve_run
 from leignn.data.dataset_config import load_dataset, stores_of, test_splits
 from leignn.errors import InputError
 
@@ -19,8 +19,27 @@ def stop(error):
     sys.exit(2)
 
 
+def dataset_file(name):
+    return Path("config/datasets") / f"{name}.yaml"
+
+
 def dataset_of(name):
-    return load_dataset(Path("config/datasets") / f"{name}.yaml")
+    return load_dataset(dataset_file(name))
+
+
+def run_settings():
+    """What the configuration says about every run, for `configure`."""
+    return {"training": config["training"]}
+
+
+def check_table(table):
+    """Raise InputError unless every run of the table can be configured."""
+    for model in config[table]["models"]:
+        path = find_model(model)
+        if path.stem != model:
+            raise InputError(f"{table}: {model!r} is another name of {path.stem!r}")
+        for name in config[table]["datasets"]:
+            resolve_run(dataset_file(name), path, config["scale"], 0, run_settings())
 
 
 def part_of(wildcards):
@@ -101,13 +120,7 @@ def table_metrics(wildcards):
 try:
     validate(config, "config", "configuration")
     for table in TABLES:
-        for model in config[table]["models"]:
-            if find_model(model).stem != model:
-                raise InputError(
-                    f"{table}: {model!r} is another name of {find_model(model).stem!r}"
-                )
-        for name in config[table]["datasets"]:
-            dataset_of(name)
+        check_table(table)
 except InputError as error:
     stop(error)
 

@@ -14,7 +14,7 @@ rule configure_run:
     conda:
         "../envs/torch.yaml"
     params:
-        settings=json.dumps({"training": config["training"]}),
+        settings=json.dumps(run_settings()),
     message:
         "Configuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
