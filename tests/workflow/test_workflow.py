@@ -55,6 +55,13 @@ def test_default_scale_is_one_dag(project) -> None:
     }
 
 
+def test_unlock_as_the_readme_says_it(project) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--unlock"], cwd=project, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
 def test_one_table_alone(project) -> None:
     found = jobs(snakemake("-n", "results/table1.csv", folder=project).stdout)
     assert found["build_table"] == 1 and found["train_model"] == 3
