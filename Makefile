@@ -8,31 +8,32 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SCALE ?= mini
 CORES ?= all
 BIN := .venv/bin
+# The rules run `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: run test lint paper setup
 
 run: setup
-	snakemake --cores $(CORES) --config scale=$(SCALE)
+	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
 
 paper: setup
-	snakemake --cores $(CORES) --configfile config/scales/paper.yaml
+	$(BIN)/snakemake --cores $(CORES) --configfile config/scales/paper.yaml
 
 test: setup
-	OMP_NUM_THREADS=1 pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest
 
 lint: setup
-	ruff check .
-	ruff format --check .
-	snakefmt --check Snakefile workflow
-	snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
 
 setup: .venv/installed
 
 .venv/installed: requirements.txt requirements-nodeps.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 is needed: install it, or name it: make PYTHON=/path/to/python3.11"; exit 2; }
-	$(PYTHON) -m venv .venv
+	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
