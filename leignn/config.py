@@ -19,7 +19,7 @@ Precision = Literal["32-true", "64-true", "bf16-mixed"]
 
 @dataclass(frozen=True)
 class Training:
-    """The training protocol (``../shared/spec/leignn.md``); steps are optimiser steps."""
+    """The training protocol of a benchmark; steps are optimiser steps."""
 
     learning_rate: float
     min_learning_rate: float

@@ -5,7 +5,7 @@
 the cutoff in their own way and cut them by the same integer sort key, so they return the same
 edges in the same order.
 
-Rules (``../shared/spec/leignn.md``; Open Catalyst): *strict* keeps the K nearest images of every
+Rules (those of Open Catalyst): *strict* keeps the K nearest images of every
 atom; *ties* keeps everything up to 0.01 Å² beyond the (K+1)-th smallest squared distance.
 """
 

@@ -38,14 +38,16 @@ def build_store(dataset: dict[str, Any], part: str, raw: Path, output: Path, wor
     """Build the store of ``part``; memory does not grow with the number of frames.
 
     Raises:
-        InputError: any bad file or frame (see :func:`check`); nothing is left half-written.
+        InputError: any bad file or frame (see :mod:`leignn.data.checks`); nothing is left half-written.
     """
     description = dataset["parts"][part]
-    chunks = read_part(description, raw, workers)
+    chunks = read_part(description, dataset["labels"], raw, workers)
     meta = {"dataset": dataset["name"], "part": part, "level": dataset["level"]}
     meta["versions"] = {"ase": ase.__version__, "numpy": np.__version__}
     meta["sources"] = _sources(description, raw)
-    write_store(output, _checked(chunks, dataset, part), meta, description.get("energy_reference"))
+    write_store(
+        output, _counted(chunks, f"{dataset['name']}/{part}"), meta, description.get("energy_reference")
+    )
 
 
 def _sources(description: dict[str, Any], raw: Path) -> list[dict[str, Any]]:
@@ -56,48 +58,9 @@ def _sources(description: dict[str, Any], raw: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _checked(
-    chunks: Iterable[list[Structure]], dataset: dict[str, Any], part: str
-) -> Iterator[list[Structure]]:
-    with tqdm(desc=f"{dataset['name']}/{part}", unit="frame", disable=not sys.stderr.isatty()) as bar:
+def _counted(chunks: Iterable[list[Structure]], name: str) -> Iterator[list[Structure]]:
+    """A progress bar on a terminal."""
+    with tqdm(desc=name, unit="frame", disable=not sys.stderr.isatty()) as bar:
         for chunk in chunks:
-            for structure in chunk:
-                check(structure, dataset["labels"], f"{dataset['name']}/{part}")
             bar.update(len(chunk))
             yield chunk
-
-
-def check(structure: Structure, labels: dict[str, str], where: str) -> None:
-    """Refuse what no model can be trained on.
-
-    Args:
-        structure: the frame to look at.
-        labels: the data set's declaration, {"energy": all|some|none, "forces": all|some}.
-        where: names the source in messages.
-
-    Raises:
-        InputError: positions, energy or forces that are not finite; a label missing where the data
-            set declares it for all; an unknown element; a singular cell.
-    """
-    name = f"{where}: frame {structure.frame} of system {structure.system_id}"
-    if not np.isfinite(structure.pos).all():
-        atom = int(np.argmin(np.isfinite(structure.pos).all(1)))
-        raise InputError(f"{name} has position {structure.pos[atom]} at atom {atom}")
-    if not ((structure.atomic_numbers > 0) & (structure.atomic_numbers < 118)).all():
-        wrong = structure.atomic_numbers[(structure.atomic_numbers == 0) | (structure.atomic_numbers >= 118)][
-            0
-        ]
-        raise InputError(f"{name} has an unknown element, atomic number {wrong}")
-    if np.isinf(structure.energy):
-        raise InputError(f"{name} has energy {structure.energy}")
-    finite = np.isfinite(structure.forces)
-    if not finite.all() and not np.isnan(structure.forces).all():
-        atom = int(np.argmin(finite.all(1)))
-        raise InputError(f"{name} has force {structure.forces[atom]} at atom {atom}")
-    if labels["energy"] == "all" and np.isnan(structure.energy):
-        raise InputError(f"{name} has no energy, which the data set declares for all frames")
-    if labels["forces"] == "all" and not finite.all():
-        raise InputError(f"{name} has no forces, which the data set declares for all frames")
-    periodic = structure.cell[structure.pbc]
-    if np.linalg.matrix_rank(periodic, tol=1e-6) < len(periodic):
-        raise InputError(f"{name} has a singular cell {structure.cell.tolist()}")

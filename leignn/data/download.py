@@ -9,7 +9,6 @@ import hashlib
 import shutil
 import sys
 import tarfile
-import tempfile
 import time
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from leignn.data.dataset_config import load_dataset
 from leignn.errors import InputError
+from leignn.files import replacing_folder
 
 SHARD_SUFFIXES = (".extxyz.xz", ".txt.xz")
 CHUNK = 2**20  # bytes
@@ -134,8 +134,7 @@ def _verify(path: Path, expected: str) -> None:
 
 def _unpack(tar: Path, output: Path) -> None:
     """Write the shards of ``tar``, whatever folders it has, into one folder."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
+    with replacing_folder(output) as temporary:
         try:
             with tarfile.open(tar) as archive:
                 for member in archive:
@@ -144,12 +143,6 @@ def _unpack(tar: Path, output: Path) -> None:
             raise InputError(f"{tar} is no readable tar: {error}") from error
         if not any(temporary.iterdir()):
             raise InputError(f"{tar} holds no shard N{SHARD_SUFFIXES[0]}")
-        temporary.chmod(0o755)
-        if output.exists():
-            shutil.rmtree(output)
-        temporary.rename(output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, tar: Path, folder: Path) -> None:

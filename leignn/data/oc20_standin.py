@@ -10,9 +10,7 @@ import argparse
 import json
 import lzma
 import multiprocessing
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +25,7 @@ from tqdm import tqdm
 
 from leignn.data.emt_adsorption import ADSORBATES, METALS, compositions, formula, sample_frames
 from leignn.errors import InputError
-from leignn.files import write_text
+from leignn.files import replacing_folder, write_text
 
 VALIDATION_SPLITS = ("id", "ood_ads", "ood_cat", "ood_both")
 HELD_OUT_ADSORBATES = 3
@@ -139,9 +137,7 @@ def generate(output: Path, train: int, validation: int, seed: int, workers: int)
         if value < 1:
             raise InputError(f"--{name}: {value} is less than 1")
     systems, held_out = plan(train, validation, seed)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
+    with replacing_folder(output) as temporary:
         # Not forked: the parent may hold threads.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
@@ -159,12 +155,6 @@ def generate(output: Path, train: int, validation: int, seed: int, workers: int)
             "held_out_compositions": [formula(sites) for sites in held_out.compositions],
         }
         write_text(temporary / "generation.json", json.dumps(description, indent=1) + "\n")
-        temporary.chmod(0o755)
-        if output.exists():
-            shutil.rmtree(output)
-        temporary.rename(output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_splits(

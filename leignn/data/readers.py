@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import re
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,16 +17,19 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import ase.io
 import numpy as np
 from ase import Atoms, units
 from ase.io.extxyz import read_xyz
 
+from leignn.data.checks import LARGEST_ATOMIC_NUMBER, check
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
-CHUNK_FRAMES = 128
+CHUNK_CHARACTERS = 2**20  # of text: some 130 frames of OC20
+CHUNK_FRAMES = 128  # of formats that are no text
 KCAL_PER_MOL = units.kcal / units.mol
 
 
@@ -35,30 +39,35 @@ class _Text:
 
     file: str
     first: int
+    count: int
     text: str
     labels: list[tuple[str, int, float]] | None  # system_id, frame, reference energy of each
 
 
-def read_part(part: dict[str, Any], root: Path, workers: int) -> Iterator[list[Structure]]:
-    """Yield the structures of one part of a data set, in the order of its files.
+def read_part(
+    part: dict[str, Any], labels: dict[str, str], root: Path, workers: int
+) -> Iterator[list[Structure]]:
+    """Yield the structures of one part of a data set, checked, in the order of its files.
 
     Args:
         part: the part's entry in the data set's YAML.
+        labels: the YAML's declaration of which labels every frame has.
         root: folder that the part's ``path`` is relative to.
         workers: parsing processes.
 
     Raises:
-        InputError: a file is missing, damaged, or holds values that are not numbers.
+        InputError: a file is damaged, or a frame is not fit for training (see
+            :func:`leignn.data.checks.check`).
     """
     path = Path(root) / part["path"]
     if part["format"] == "rmd17_npz":
-        yield from _read_rmd17(path)
+        yield from _read_rmd17(path, labels)
     elif part["format"] == "oc20_raw":
-        yield from _parse_in_pool(_oc20_texts(path), part, workers)
+        yield from _parse_in_pool(_oc20_texts(path), part, labels, workers)
     elif path.name.removesuffix(".xz").endswith((".xyz", ".extxyz")):
-        yield from _parse_in_pool(_extxyz_texts(path), part, workers)
+        yield from _parse_in_pool(_extxyz_texts(path), part, labels, workers)
     else:
-        yield from _read_with_ase(path, part)
+        yield from _read_with_ase(path, part, labels)
 
 
 def raw_files(part: dict[str, Any], root: Path) -> list[Path]:
@@ -72,8 +81,8 @@ def raw_files(part: dict[str, Any], root: Path) -> list[Path]:
     if part["format"] == "oc20_raw" and path.exists():
         files = sorted(file for shard in _shards(path) for file in (shard, _labels_file(shard)))
     for file in files:
-        if not file.exists():
-            raise InputError(f"{file} does not exist: put it there, or name its folder by samples_dir")
+        if not file.is_file():
+            raise InputError(f"{file} does not exist or is no file: put it there, or set samples_dir")
     return files
 
 
@@ -95,32 +104,38 @@ def _open(path: Path) -> io.TextIOBase:
 
 def _extxyz_texts(path: Path) -> Iterator[_Text]:
     """Cut an extxyz file into chunks of whole frames."""
-    first = 0
+    first, frames, size = 0, [], 0
     try:
         with _open(path) as file:
-            while frames := list(islice(_frames(file, path, first), CHUNK_FRAMES)):
-                yield _Text(str(path), first, "".join(frames), None)
-                first += len(frames)
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise InputError(f"{path} is truncated or corrupt after frame {first}: {error}") from error
+            for frame in _frames(file, path):
+                frames.append(frame)
+                size += len(frame)
+                if size >= CHUNK_CHARACTERS:
+                    yield _Text(str(path), first, len(frames), "".join(frames), None)
+                    first, frames, size = first + len(frames), [], 0
+    except (EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        after = f"after frame {first + len(frames) - 1}" if first or frames else "in its first frame"
+        raise InputError(f"{path} is truncated or corrupt {after}: {error}") from error
+    if frames:
+        yield _Text(str(path), first, len(frames), "".join(frames), None)
 
 
-def _frames(file: io.TextIOBase, path: Path, number: int) -> Iterator[str]:
-    while header := file.readline():
+def _frames(file: io.TextIOBase, path: Path) -> Iterator[str]:
+    """The text of one frame after the other: number of atoms, comment, a line an atom."""
+    number = 0
+    for header in file:
         if not header.strip():
             continue
-        try:
-            natoms = int(header)
-        except ValueError as error:
-            raise InputError(
-                f"{path}: frame {number} should start with a number of atoms, not {header.strip()[:40]!r}"
-            ) from error
-        lines = [file.readline() for _ in range(natoms + 1)]
-        if not lines[-1].strip():
-            raise InputError(f"{path}: frame {number} ends before its {natoms} atoms: the file is cut off")
-        yield "".join([header, *lines]) if lines[-1].endswith("\n") else "".join([header, *lines, "\n"])
+        where = f"{path}: frame {number}"
+        natoms = int(header) if header.strip().isdecimal() else 0
+        if natoms == 0:
+            raise InputError(f"{where} should start with a number of atoms, not {header.strip()[:40]!r}")
+        lines = list(islice(file, natoms + 1))
+        if len(lines) <= natoms or not lines[-1].strip():
+            raise InputError(f"{where} ends before its {natoms} atoms: the file is cut off")
+        if not lines[-1].endswith("\n"):
+            lines.append("\n")
+        yield "".join([header, *lines])
         number += 1
 
 
@@ -131,19 +146,14 @@ def _oc20_texts(folder: Path) -> Iterator[_Text]:
         labels = _oc20_labels(labels_file)
         count = 0
         for chunk in _extxyz_texts(shard):
-            size = len(labels[chunk.first : chunk.first + CHUNK_FRAMES])
-            chunk.labels = labels[chunk.first : chunk.first + size]
-            count = chunk.first + _count_frames(chunk.text)
+            count = chunk.first + chunk.count
             if count > len(labels):
                 break
+            chunk.labels = labels[chunk.first : count]
             yield chunk
         if count != len(labels):
             more = "more" if count > len(labels) else f"{count}"
             raise InputError(f"{labels_file} has {len(labels)} lines, {shard.name} has {more} frames")
-
-
-def _count_frames(text: str) -> int:
-    return text.count("Lattice=") + text.count("lattice=")
 
 
 def _oc20_labels(path: Path) -> list[tuple[str, int, float]]:
@@ -159,20 +169,21 @@ def _oc20_labels(path: Path) -> list[tuple[str, int, float]]:
                         f"{path}: line {number + 1} is no system_id,frame,reference_energy: "
                         f"{line.strip()[:60]!r}"
                     ) from error
-    except (OSError, EOFError, lzma.LZMAError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise InputError(f"{path} is truncated or corrupt: {error}") from error
+    except (EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        where = f"after line {len(labels)}"
+        raise InputError(f"{path} is truncated or corrupt {where}: {error}") from error
     return labels
 
 
-def _parse_in_pool(texts: Iterator[_Text], part: dict[str, Any], workers: int) -> Iterator[list[Structure]]:
+def _parse_in_pool(
+    texts: Iterator[_Text], part: dict[str, Any], labels: dict[str, str], workers: int
+) -> Iterator[list[Structure]]:
     """Parse chunks in order; twice as many chunks as workers are in flight."""
     with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
         pending: deque[Future] = deque()
         try:
             for text in texts:
-                pending.append(pool.submit(_parse, text, part))
+                pending.append(pool.submit(_parse, text, part, labels))
                 if len(pending) >= 2 * workers:
                     yield pending.popleft().result()
             while pending:
@@ -182,13 +193,13 @@ def _parse_in_pool(texts: Iterator[_Text], part: dict[str, Any], workers: int) -
                 future.cancel()
 
 
-def _parse(chunk: _Text, part: dict[str, Any]) -> list[Structure]:
+def _parse(chunk: _Text, part: dict[str, Any], labels: dict[str, str]) -> list[Structure]:
     """Parse one chunk; every failure names the file and the frame."""
     try:
         atoms = list(read_xyz(io.StringIO(chunk.text), index=slice(None)))
     except Exception as error:  # ase raises many kinds; find the frame that does
         frame = chunk.first + _first_bad_frame(chunk.text)
-        raise InputError(f"{chunk.file}: frame {frame} cannot be parsed: {error}") from None
+        raise InputError(f"{chunk.file}: frame {frame} cannot be parsed: {_reason(error)}") from None
     found = []
     for number, frame_atoms in enumerate(atoms):
         where = f"{chunk.file}: frame {chunk.first + number}"
@@ -198,8 +209,15 @@ def _parse(chunk: _Text, part: dict[str, Any]) -> list[Structure]:
             system_id, frame, reference = chunk.labels[number]
             structure = Structure.from_atoms(frame_atoms, system_id, frame)
             structure.energy -= reference
+        check(structure, labels, chunk.file)
         found.append(structure)
     return found
+
+
+def _reason(error: Exception) -> str:
+    """One line; ASE reports an unknown chemical symbol as a KeyError that holds just the symbol."""
+    text = " ".join(str(error).split())
+    return f"unknown element or key {text}" if isinstance(error, KeyError) else text
 
 
 def _first_bad_frame(text: str) -> int:
@@ -218,12 +236,12 @@ def _first_bad_frame(text: str) -> int:
 
 
 def _from_atoms(atoms: Atoms, part: dict[str, Any], file: Path, number: int, where: str) -> Structure:
-    identity: dict[str, Any] = {"system_id": file.name.split(".")[0], "frame": number}
+    identity: dict[str, Any] = {"system_id": Path(file.name.removesuffix(".xz")).stem, "frame": number}
     for name, convert in (("system_id", str), ("frame", int)):
         if name in part:
             try:
                 identity[name] = convert(atoms.info[part[name]])
-            except (KeyError, ValueError) as error:
+            except (KeyError, TypeError, ValueError) as error:
                 raise InputError(f"{where} has no usable {part[name]!r} for its {name}") from error
     structure = Structure.from_atoms(atoms, **identity)
     if part.get("energy") == "ignore":
@@ -231,7 +249,7 @@ def _from_atoms(atoms: Atoms, part: dict[str, Any], file: Path, number: int, whe
     return structure
 
 
-def _read_with_ase(path: Path, part: dict[str, Any]) -> Iterator[list[Structure]]:
+def _read_with_ase(path: Path, part: dict[str, Any], labels: dict[str, str]) -> Iterator[list[Structure]]:
     """Any other format that ASE reads, frame by frame."""
     frames, number = ase.io.iread(os.fspath(path), index=":"), 0
     while True:
@@ -239,29 +257,22 @@ def _read_with_ase(path: Path, part: dict[str, Any]) -> Iterator[list[Structure]
         try:
             for atoms in islice(frames, CHUNK_FRAMES):
                 chunk.append(_from_atoms(atoms, part, path, number, f"{path}: frame {number}"))
+                check(chunk[-1], labels, str(path))
                 number += 1
         except InputError:
             raise
         except Exception as error:  # every format of ASE fails in its own way
-            raise InputError(f"{path}: frame {number} cannot be read: {error}") from error
+            raise InputError(f"{path}: frame {number} cannot be read: {_reason(error)}") from error
         if not chunk:
             return
         yield chunk
 
 
-def _read_rmd17(path: Path) -> Iterator[list[Structure]]:
+def _read_rmd17(path: Path, labels: dict[str, str]) -> Iterator[list[Structure]]:
     """rMD17's npz: coords in Å, energies in kcal/mol, forces in kcal/mol/Å, no cell."""
-    names = ("nuclear_charges", "coords", "energies", "forces", "old_indices")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            charges, coords, energies, forces, frames = (file[name] for name in names)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} is no rMD17 file with {', '.join(names)}: {error}") from error
-    if not len(coords) == len(energies) == len(forces) == len(frames):
-        raise InputError(f"{path}: coords, energies, forces and old_indices differ in length")
-    molecule = path.name.split(".")[0]
+    charges, coords, energies, forces, frames = _rmd17_arrays(path)
     for start in range(0, len(coords), CHUNK_FRAMES):
-        yield [
+        chunk = [
             Structure(
                 pos=coords[i].astype(np.float64),
                 atomic_numbers=charges.astype(np.uint8),
@@ -271,8 +282,32 @@ def _read_rmd17(path: Path) -> Iterator[list[Structure]]:
                 fixed=np.zeros(len(charges), dtype=bool),
                 energy=float(energies[i]) * KCAL_PER_MOL,
                 forces=(forces[i] * KCAL_PER_MOL).astype(np.float32),
-                system_id=molecule,
+                system_id=path.stem,
                 frame=int(frames[i]),
             )
             for i in range(start, min(start + CHUNK_FRAMES, len(coords)))
         ]
+        for structure in chunk:
+            check(structure, labels, str(path))
+        yield chunk
+
+
+def _rmd17_arrays(path: Path) -> list[np.ndarray]:
+    """nuclear_charges (n,), coords (S, n, 3), energies (S,), forces (S, n, 3), old_indices (S,)."""
+    names = ("nuclear_charges", "coords", "energies", "forces", "old_indices")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = [file[name] for name in names]
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise InputError(f"{path} is damaged or no npz with the arrays {', '.join(names)}") from error
+    charges, coords = arrays[:2]
+    per_atom, per_frame = (len(coords), len(charges), 3), (len(coords),)
+    for name, array, shape in zip(
+        names[1:], arrays[1:], (per_atom, per_frame, per_atom, per_frame), strict=True
+    ):
+        if array.shape != shape:
+            raise InputError(f"{path}: {name} has shape {array.shape}, not {shape}")
+    wrong = charges[(charges < 1) | (charges > LARGEST_ATOMIC_NUMBER)]
+    if len(wrong):
+        raise InputError(f"{path} has an unknown element, nuclear charge {wrong[0]}")
+    return arrays

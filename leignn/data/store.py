@@ -7,9 +7,7 @@ to which structure.
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from ase.data import chemical_symbols
 
 from leignn.data.structure import Structure
 from leignn.errors import InputError
+from leignn.files import replacing_folder
 from leignn.provenance import sha256
 
 SCHEMA = 1
@@ -93,10 +92,7 @@ def write_store(
     Raises:
         InputError: no structure at all, or the same (system_id, frame) twice.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
+    with replacing_folder(path) as temporary:
         per_structure = _write_atoms(temporary, chunks)
         with_forces = int(per_structure.pop("has_forces").sum())
         if not len(per_structure["frame"]):
@@ -118,16 +114,9 @@ def write_store(
                 "with_forces": with_forces,
             },
             "elements": [chemical_symbols[number] for number in present],
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         content["sha256"] = {file.stem: sha256(file) for file in sorted(temporary.glob("*.npy"))}
         (temporary / "store.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-        temporary.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_atoms(folder: Path, chunks: Iterable[Sequence[Structure]]) -> dict[str, np.ndarray]:
