@@ -62,6 +62,14 @@ def test_unlock_as_the_readme_says_it(project) -> None:
     assert done.returncode == 0, done.stderr + done.stdout
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "workflow" / "profiles").glob("*/config.yaml")), ids=lambda path: path.parent.name
+)
+def test_every_profile_names_the_cores(path) -> None:
+    """Without, rules with ``threads: workflow.cores`` stop Snakemake; a dry run would not show it."""
+    assert "cores" in yaml.safe_load(path.read_text())
+
+
 def test_one_table_alone(project) -> None:
     found = jobs(snakemake("-n", "results/table1.csv", folder=project).stdout)
     assert found["build_table"] == 1 and found["train_model"] == 3
