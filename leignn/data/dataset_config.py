@@ -35,4 +35,6 @@ def test_splits(dataset: dict[str, Any]) -> list[str]:
         return list(splits["tests"])
     if splits["rule"] == "oc20":
         return OC20_TESTS
+    if splits["rule"] == "manifest":
+        return list(splits.get("tests", ["test"]))
     return ["test"]

@@ -67,7 +67,8 @@ def make_splits(
     elif rule["rule"] == "oc20":
         splits, details = _by_oc20_rule(rule, _frames(stores), stores)
     elif rule["rule"] == "manifest":
-        splits = _by_manifest(Path(rule["path"]), _frames(stores))
+        names = ["train", "val", *rule.get("tests", ["test"])]
+        splits = _by_manifest(Path(rule["path"]), names, _frames(stores))
     else:
         splits = _by_counts(rule, _frames(stores))
     return {name: _sorted(table) for name, table in splits.items()}, details
@@ -149,9 +150,15 @@ def _by_oc20_rule(
         for system in rng.permutation(seen):
             if wanted == 0:
                 break
+            if split[system] != "train":
+                continue
             rest = (split == "train") & (np.arange(len(split)) != system)
-            familiar = adsorbate[system] in adsorbate[rest] and composition[system] in composition[rest]
-            if split[system] == "train" and (familiar or name == "val"):
+            needed = split == "id"  # whose adsorbates and compositions train has to keep
+            needed[system] |= name == "id"
+            if all(
+                kind[system] in kind[rest] or kind[system] not in kind[needed]
+                for kind in (adsorbate, composition)
+            ):
                 split[system], wanted = name, wanted - 1
     first["split"] = split
     table = frames.merge(first[["part", "system_id", "split"]], on=["part", "system_id"])
@@ -181,8 +188,8 @@ def _hold_out(kinds: np.ndarray, fraction: float, rng: np.random.Generator) -> l
     return held
 
 
-def _by_manifest(path: Path, frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The splits that a user's CSV names."""
+def _by_manifest(path: Path, names: list[str], frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The splits ``names`` as a user's CSV has them."""
     try:
         manifest = pd.read_csv(path, dtype={"split": str, "system_id": str, "part": str})
         keys = ["part", "system_id", "frame"] if "part" in manifest else ["system_id", "frame"]
@@ -195,5 +202,11 @@ def _by_manifest(path: Path, frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
         raise InputError(f"{path}: frame {row['frame']} of system {row['system_id']} is in no store")
     if len(merged) != len(manifest):
         raise InputError(f"{path}: a frame is in several parts; add a column part")
+    if manifest.duplicated(keys).any():
+        row = manifest[manifest.duplicated(keys)].iloc[0]
+        raise InputError(f"{path}: frame {row['frame']} of system {row['system_id']} is there twice")
+    others = sorted(set(manifest["split"].astype(str)) - set(names))
+    if others:
+        raise InputError(f"{path}: split {others[0]!r} is none of {', '.join(names)}")
     merged["index"] = merged["index"].astype(int)
-    return {str(name): table for name, table in merged.groupby("split", sort=False)}
+    return {name: merged[merged["split"] == name] for name in names}

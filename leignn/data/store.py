@@ -84,14 +84,18 @@ def write_store(
     Per-atom arrays grow on disk; the store appears under its name when it is whole.
 
     Args:
-        path: the store's folder; replaced if it exists.
+        path: the store's folder; a store that is already there is replaced.
         chunks: structures in order.
         meta: goes into ``store.json``: dataset, part, sources, …
         energy_reference: "last_frame" takes the energy of each system's last frame off its energies.
 
     Raises:
-        InputError: no structure at all, or the same (system_id, frame) twice.
+        InputError: no structure at all, the same (system_id, frame) twice, or a folder with other
+            things in it.
     """
+    path = Path(path)
+    if path.is_dir() and any(path.iterdir()) and not (path / "store.json").exists():
+        raise InputError(f"{path} holds something else than a store and is not replaced")
     with replacing_folder(path) as temporary:
         per_structure = _write_atoms(temporary, chunks)
         with_forces = int(per_structure.pop("has_forces").sum())
