@@ -300,6 +300,15 @@ def test_full_disk(tmp_path, capsys, monkeypatch) -> None:
     assert build(tmp_path) == 0
 
 
+def test_a_folder_of_other_things_is_not_replaced(tmp_path, capsys) -> None:
+    ase.io.write(tmp_path / "frames.extxyz", frames(2))
+    (tmp_path / "store" / "all").mkdir(parents=True)
+    (tmp_path / "store" / "all" / "thesis.tex").write_text("years of work")
+    assert build(tmp_path) == 2
+    assert "something else than a store" in capsys.readouterr().err
+    assert (tmp_path / "store" / "all" / "thesis.tex").read_text() == "years of work"
+
+
 def test_a_folder_without_store(tmp_path) -> None:
     from leignn.errors import InputError
 

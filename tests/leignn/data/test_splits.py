@@ -117,6 +117,24 @@ def test_oc20_rule_holds_out_whole_systems_adsorbates_and_compositions(tmp_path)
     assert not seen_adsorbates & set(details["held_out_adsorbates"])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_id_systems_keep_their_kinds_in_train_when_validation_takes_its_share(tmp_path, seed) -> None:
+    """Most slabs are one of a pair: validation must not take the other one away."""
+    rng = np.random.default_rng(seed)
+    metals = ["Cu", "Ag", "Au", "Pt", "Pd", "Ni", "Al", "Ti", "Zr", "Fe", "Co", "Mo"]
+    pairs = [a + b for number, a in enumerate(metals) for b in metals[:number]]
+    kinds = {f"sys{n}": (rng.choice(list("HCNO")), pairs[n % len(pairs)]) for n in range(130)}
+    structures = [adsorbed(*kind, name, 0) for name, kind in kinds.items()]
+    fractions = {"val": 0.4, "id": 0.3, "adsorbates": 0.2, "compositions": 0.1}
+    rule = {"rule": "oc20", "seed": seed, "fractions": fractions}
+    splits, _ = make_splits(rule, {"all": make_store(tmp_path / "all", structures)})
+    train = [kinds[system] for system in splits["train"]["system_id"]]
+    held = [kinds[system] for system in splits["id"]["system_id"]]
+    assert len(held) > 5 and len(splits["val"]) > 5
+    for position in (0, 1):
+        assert {kind[position] for kind in held} <= {kind[position] for kind in train}
+
+
 def run_split(folder: Path, **changes) -> int:
     content = yaml.safe_load((DATASETS / "lips_sample.yaml").read_text()) | changes
     (folder / "data.yaml").write_text(yaml.safe_dump(content))
@@ -147,6 +165,40 @@ def test_a_manifest_of_the_users(tmp_path, capsys) -> None:
     )
     assert run_split(tmp_path, splits=splits) == 2
     assert "frame 7 of system s009" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([("train", "s000", 0), ("val", "s000", 1)], "split 'test' is empty"),
+        ([("train", "s000", 0), ("val", "s000", 0), ("test", "s000", 1)], "frame 0 of system s000"),
+        ([("train", "s000", 0), ("holdout", "s000", 1)], "split 'holdout'"),
+    ],
+)
+def test_a_manifest_is_held_to_its_splits(tmp_path, capsys, rows, words) -> None:
+    make_store(tmp_path / "stores" / "all", numbered(12))
+    manifest = tmp_path / "manifest.csv"
+    pd.DataFrame(rows, columns=["split", "system_id", "frame"]).to_csv(manifest, index=False)
+    assert run_split(tmp_path, splits={"rule": "manifest", "path": str(manifest)}) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "splits").exists()
+
+
+def test_a_manifest_with_test_splits_of_its_own_and_parts(tmp_path) -> None:
+    for part in ("train", "val_id"):
+        make_store(tmp_path / part, numbered(8))
+    rows = [("train", "train", "s000", 0), ("val", "train", "s000", 1), ("id", "val_id", "s000", 0)]
+    pd.DataFrame(rows, columns=["split", "part", "system_id", "frame"]).to_csv(
+        tmp_path / "manifest.csv", index=False
+    )
+    rule = {"rule": "manifest", "path": str(tmp_path / "manifest.csv"), "tests": ["id"]}
+    stores = {part: Store(tmp_path / part) for part in ("train", "val_id")}
+    splits, _ = make_splits(rule, stores)
+    assert {name: keys(table) for name, table in splits.items()} == {
+        "train": {("train", "s000", 0)},
+        "val": {("train", "s000", 1)},
+        "id": {("val_id", "s000", 0)},
+    }
 
 
 def test_empty_split(tmp_path, capsys) -> None:

@@ -1,0 +1,99 @@
+"""The data sets' YAML files: a wrong key is named; the protocols are the published ones."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from leignn.data.dataset_config import load_dataset, stores_of, test_splits
+from leignn.errors import InputError
+
+test_splits.__test__ = False  # a function of the library, not a test
+DATASETS = Path(__file__).parents[3] / "config" / "datasets"
+OOD = ["id", "ood_ads", "ood_cat", "ood_both"]
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value", "words"),
+    [
+        ((), "colour", "red", ["colour"]),
+        (("labels",), "stress", "all", ["labels", "stress"]),
+        (("labels",), "energy", "most", ["labels.energy", "most"]),
+        (("parts", "all"), "tags", 3, ["parts.all", "tags"]),
+        (("parts", "all"), "format", "lmdb", ["parts.all.format", "lmdb"]),
+        (("splits",), "colour", 1, ["splits", "colour"]),
+        (("splits",), "rule", "kfold", ["splits.rule", "kfold"]),
+        (("splits", "counts"), "holdout", 5, ["splits.counts", "holdout"]),
+        (("splits", "counts"), "val", 0, ["splits.counts.val", "0"]),
+        (("graph",), "radius", 5.0, ["graph", "radius"]),
+        (("source",), "ftp", True, ["source", "ftp"]),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(tmp_path, place, key, value, words) -> None:
+    content = yaml.safe_load((DATASETS / "lips_sample.yaml").read_text())
+    target = content
+    for name in place:
+        target = target[name]
+    target[key] = value
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError) as error:
+        load_dataset(tmp_path / "mine.yaml")
+    assert len(str(error.value).splitlines()) == 1
+    for word in ["mine.yaml", *words]:
+        assert word in str(error.value)
+
+
+def test_an_unknown_data_set_lists_the_known() -> None:
+    with pytest.raises(InputError, match="'oc20_20k'.*lips_sample"):
+        load_dataset(DATASETS / "oc20_20k.yaml")
+
+
+def test_names_of_stores_and_splits() -> None:
+    half = load_dataset(DATASETS / "oc20_50k.yaml")
+    assert (half["name"], stores_of(half), test_splits(half)) == ("oc20_50k", "oc20_200k", OOD)
+    for name, splits in [("oc20_sample", OOD), ("lips_sample", ["test"]), ("rmd17_ethanol", ["test"])]:
+        dataset = load_dataset(DATASETS / f"{name}.yaml")
+        assert (stores_of(dataset), test_splits(dataset)) == (name, splits)
+
+
+MD = {
+    "learning_rate": 5e-4,
+    "min_learning_rate": 5e-5,
+    "batch_size": 32,
+    "energy_weight": 0.001,
+    "forces_weight": 0.999,
+    "energy_target": "minus_train_mean",
+    "clip_norm": 100,
+    "evaluate_every": 2500,
+    "early_stopping": 10,
+}
+OC20 = {
+    "learning_rate": 2e-4,
+    "min_learning_rate": 1e-6,
+    "batch_size": 32,
+    "energy_weight": 1,
+    "forces_weight": 50,
+    "energy_target": "as_is",
+    "clip_norm": 50,
+    "early_stopping": 20,
+}
+
+
+def test_published_protocols() -> None:
+    """The training-protocol table of the paper's authors."""
+    found = {path.stem: load_dataset(path) for path in DATASETS.glob("*.yaml")}
+    assert len([name for name in found if name.startswith("rmd17_")]) == 10
+    for name, dataset in found.items():
+        is_md = not name.startswith("oc20")
+        protocol = MD if is_md else OC20
+        training = {key: dataset["training"][key] for key in protocol}
+        if name == "oc20_sample":  # few energies: deviates, and its file says why
+            training["energy_weight"] = 1
+        assert training == protocol, name
+        graph = (5.0, 50, "ties") if is_md else (6.0, 20, "strict")
+        assert tuple(dataset["graph"].values()) == graph, name
+    assert found["oc20_50k"]["training"]["evaluate_every"] == 2000
+    assert found["oc20_200k"]["training"]["evaluate_every"] == 5000
+    assert [name for name, d in found.items() if d["stand_in"]] == ["oc20_standin"]
+    published = {d["published_as"] for d in found.values()}
+    assert published == {None, "OC20-50K", "OC20-200K"}
