@@ -31,6 +31,8 @@ def main(args: argparse.Namespace) -> None:
     dataset = load_dataset(args.dataset)
     if args.part not in dataset["parts"]:
         raise InputError(f"{args.dataset} has no part {args.part!r}: {', '.join(dataset['parts'])}")
+    if args.workers < 1:
+        raise InputError(f"--workers: {args.workers} is less than 1")
     build_store(dataset, args.part, args.raw, args.output, args.workers)
 
 
