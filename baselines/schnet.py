@@ -6,10 +6,10 @@ from torch_geometric.data import Batch
 from torch_geometric.nn.models import SchNet as SchNetNetwork
 
 from leignn.graph import GraphSpec
-from leignn.potential import Potential
+from leignn.potential import EnergyPotential
 
 
-class SchNet(Potential):
+class SchNet(EnergyPotential):
     """Energies by continuous-filter convolutions, forces as their negative gradient.
 
     The network is the one of Open Catalyst's ``SchNetWrap``; its distances come from our periodic
@@ -47,14 +47,10 @@ class SchNet(Potential):
     def _given_edges(self, pos: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
         return self._edges
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Predict energies and their gradient forces; see :class:`leignn.potential.Potential`."""
-        with torch.enable_grad():
-            batch.pos.requires_grad_(True)
-            edge_index, vector = self.edges(batch)
-            self._edges = edge_index, torch.linalg.vector_norm(vector, dim=1)
-            energy = self.network(batch.atomic_numbers, batch.pos, batch.batch).squeeze(1)
-            self._edges = None
-            (gradient,) = torch.autograd.grad(energy.sum(), batch.pos, create_graph=self.training)
-        batch.pos.requires_grad_(False)
-        return {"energy": energy, "forces": -gradient}
+    def energies(self, batch: Batch) -> Tensor:
+        """See :class:`leignn.potential.EnergyPotential`."""
+        edge_index, vector = self.edges(batch)
+        self._edges = edge_index, torch.linalg.vector_norm(vector, dim=1)
+        energy = self.network(batch.atomic_numbers, batch.pos, batch.batch).squeeze(1)
+        self._edges = None
+        return energy

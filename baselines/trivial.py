@@ -1,5 +1,7 @@
 """The predictor every model must beat: the training split's mean energy, and zero forces."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
@@ -14,10 +16,13 @@ class MeanEnergyZeroForces(Potential):
 
     def __init__(self, graph: GraphSpec) -> None:
         super().__init__()
-        self.register_buffer("mean_energy", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean_energy", torch.full((), torch.nan, dtype=torch.float64))
 
-    def fit_statistics(self, frames: Frames, energy_shift: float) -> None:
-        self.mean_energy.fill_(frames.mean_energy() - energy_shift)
+    def compute_statistics(self, frames: Frames, energy_shift: float) -> dict[str, Any]:
+        return {"mean_energy": frames.mean_energy() - energy_shift}
+
+    def load_statistics(self, statistics: dict[str, Any]) -> None:
+        self.mean_energy.fill_(statistics["mean_energy"])
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """See :class:`leignn.potential.Potential`."""

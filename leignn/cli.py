@@ -14,6 +14,7 @@ COMMANDS = {
     "build-store": ("leignn.data.build", "convert raw files of one part into a store"),
     "split": ("leignn.data.splits", "write the split manifests of a data set"),
     "configure": ("leignn.configure", "resolve the configuration of one run"),
+    "fit-statistics": ("leignn.training.statistics", "compute what a model takes from the training split"),
     "train": ("leignn.training.train", "train one run, or resume it"),
     "predict": ("leignn.evaluation.predict", "predict one split with a trained run"),
     "score": ("leignn.evaluation.score", "compute the metrics of a run from its predictions"),

@@ -64,6 +64,7 @@ def resolve_run(
         "seed": seed,
         "title": model["title"],
         "potential": model["potential"],
+        "environment": model.get("environment", "torch"),
         "hyperparameters": model["hyperparameters"][scale],
         "graph": {**dataset["graph"], **model.get("graph", {})},
         "training": training,

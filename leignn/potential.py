@@ -1,7 +1,7 @@
 """The contract every model obeys: a batch in, energies in eV and forces in eV/Å out."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -35,13 +35,20 @@ class Potential(nn.Module):
             ``energy`` (B,) in eV and ``forces`` (N, 3) in eV/Å.
         """
 
-    def fit_statistics(self, frames: "Frames", energy_shift: float) -> None:
-        """Set what the model takes from the training split before training (default: nothing).
+    def compute_statistics(self, frames: "Frames", energy_shift: float) -> dict[str, Any]:
+        """What the model takes from the training split before training (default: nothing).
 
         Args:
             frames: the training split.
             energy_shift: eV, already taken off the energies the model is trained on.
+
+        Returns:
+            numbers that :meth:`load_statistics` takes, fit for JSON.
         """
+        return {}
+
+    def load_statistics(self, statistics: dict[str, Any]) -> None:
+        """Put ``statistics`` into the model's buffers, so that its ``state_dict`` keeps them."""
 
     def edges(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return ``edge_index`` (2, E) and the vectors r_ji = pos[j] + S·cell − pos[i] (E, 3) in Å."""
@@ -55,3 +62,24 @@ class Potential(nn.Module):
         shift = torch.einsum("ek,ekx->ex", batch.cell_offsets.to(cell.dtype), cell)
         vector = batch.pos.index_select(0, source) + shift - batch.pos.index_select(0, target)
         return batch.edge_index, vector
+
+
+class EnergyPotential(Potential):
+    """A potential that predicts energies; its forces are their negative gradient."""
+
+    @abstractmethod
+    def energies(self, batch: Batch) -> Tensor:
+        """(B,) energies in eV, differentiable with respect to ``batch.pos``."""
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Predict a batch; in training mode the forces can be differentiated again."""
+        with torch.enable_grad():
+            batch.pos.requires_grad_(True)
+            energy = self.energies(batch)
+            (gradient,) = torch.autograd.grad(
+                energy.sum(), batch.pos, create_graph=self.training, materialize_grads=True
+            )
+        batch.pos.requires_grad_(False)
+        if not self.training:
+            energy = energy.detach()
+        return {"energy": energy, "forces": -gradient}

@@ -3,18 +3,27 @@
 import importlib
 from typing import Any
 
-from leignn.errors import InputError
+from leignn.errors import InputError, RunFailedError
 from leignn.graph import GraphSpec
 from leignn.potential import Potential
 
 PACKAGES = ("leignn", "baselines")  # a configuration or checkpoint may name code of ours only
 
 
-def build_potential(name: str, graph: GraphSpec, hyperparameters: dict[str, Any]) -> Potential:
+def build_potential(
+    name: str, graph: GraphSpec, hyperparameters: dict[str, Any], environment: str
+) -> Potential:
     """Build the potential ``module:Class`` with random weights.
 
+    Args:
+        name: ``module:Class``.
+        graph: edges that the model wants.
+        hyperparameters: keyword arguments of the class.
+        environment: the conda file workflow/envs/<environment>.yaml has the model's packages.
+
     Raises:
-        InputError: no such class, a missing package, or unknown hyperparameters.
+        InputError: no such class, or unknown hyperparameters.
+        RunFailedError: a package that the model needs is missing.
     """
     module_name, _, class_name = name.partition(":")
     if module_name.split(".")[0] not in PACKAGES:
@@ -23,7 +32,10 @@ def build_potential(name: str, graph: GraphSpec, hyperparameters: dict[str, Any]
         potential = getattr(importlib.import_module(module_name), class_name)
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] not in PACKAGES:
-            raise InputError(f"potential {name!r} needs the package {error.name!r}") from error
+            raise RunFailedError(
+                f"{name} needs the package {error.name.split('.')[0]!r}: install it, or use --use-conda, "
+                f"which takes workflow/envs/{environment}.yaml"
+            ) from error
         raise InputError(f"unknown potential {name!r}: no module {module_name}") from error
     except AttributeError as error:
         raise InputError(f"unknown potential {name!r}: {module_name} has no {class_name!r}") from error

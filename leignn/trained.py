@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from leignn.errors import InputError
+from leignn.errors import InputError, RunFailedError
 from leignn.files import replacing
 from leignn.graph import GraphSpec
 from leignn.potential import Potential
@@ -51,9 +51,20 @@ class TrainedPotential(nn.Module):
             torch.save(content, temporary)
 
 
+def save_failure(path: Path, config: dict[str, Any], message: str) -> None:
+    """In place of a checkpoint: why there is none."""
+    with replacing(path) as temporary:
+        torch.save({"format": FORMAT, "config": config, "failure": message}, temporary)
+
+
 def potential_of(config: dict[str, Any]) -> Potential:
     """The untrained potential of a run's configuration."""
-    return build_potential(config["potential"], GraphSpec(**config["graph"]), config["hyperparameters"])
+    return build_potential(
+        config["potential"],
+        GraphSpec(**config["graph"]),
+        config["hyperparameters"],
+        config["environment"],
+    )
 
 
 def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPotential:
@@ -61,11 +72,14 @@ def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPoten
 
     Raises:
         InputError: the file is missing, damaged or not a checkpoint of this project.
+        RunFailedError: the run had failed, or a package is missing.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
             raise InputError(f"{path} has checkpoint format {content['format']}, not {FORMAT}")
+        if "failure" in content:
+            raise RunFailedError(content["failure"])
         potential = potential_of(content["config"])
         potential.load_state_dict(content["state_dict"])
         trained = TrainedPotential(potential, content["config"], content["energy_shift"])

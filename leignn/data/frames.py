@@ -59,8 +59,8 @@ def collate(
 class Frames(Dataset):
     """The structures of one manifest, read from memory-mapped stores.
 
-    ``frames[indices]`` is the batch of these structures. Edges are built on first use and kept
-    while they fit into :data:`EDGE_CACHE_BYTES`.
+    ``frames[indices]`` is the batch of these structures; its ``row`` (B,) is ``indices``. Edges are
+    built on first use and kept while they fit into :data:`EDGE_CACHE_BYTES`.
 
     Args:
         stores: folder with one store a part.
@@ -85,7 +85,8 @@ class Frames(Dataset):
             raise InputError(f"{manifest} lists no frame")
         self.table = table
         self._stores = {part: Store(Path(stores) / part) for part in sorted(set(self._part))}
-        self._manifest, self._graph, self._dtype = manifest, graph, dtype
+        self.dtype = dtype
+        self._manifest, self._graph = manifest, graph
         self._edges: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._edge_bytes = 0
 
@@ -97,7 +98,14 @@ class Frames(Dataset):
         edges = None
         if self._graph is not None:
             edges = [self._edges_of(i, s) for i, s in zip(indices, structures, strict=True)]
-        return collate(structures, edges, self._dtype)
+        batch = collate(structures, edges, self.dtype)
+        batch.row = torch.tensor(indices)
+        return batch
+
+    def names(self, rows: torch.Tensor) -> str:
+        """What the manifest calls these rows, for messages: system/frame, …"""
+        found = self.table.iloc[rows.tolist()]
+        return ", ".join(f"{s}/{f}" for s, f in zip(found["system_id"], found["frame"], strict=True))
 
     def structure(self, index: int) -> Structure:
         """The structure in row ``index`` of the manifest."""

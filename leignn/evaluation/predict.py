@@ -11,6 +11,7 @@ from tqdm import tqdm
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.files import replacing
 from leignn.trained import TrainedPotential, load_trained
+from leignn.training.failure import add_argument, recorded
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=32, help="structures at once")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add_argument(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -30,11 +32,16 @@ def main(args: argparse.Namespace) -> None:
     device = args.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    trained = load_trained(args.run / "checkpoint.pt", device)
-    frames = Frames(args.stores, args.splits / f"{args.split}.csv", trained.graph)
-    energy, forces = predict(trained, frames, args.batch_size, device)
-    with replacing(args.output) as temporary:
-        np.savez(temporary, energy=energy, forces=forces)
+
+    def write(**arrays: np.ndarray) -> None:
+        with replacing(args.output) as temporary:
+            np.savez(temporary, **arrays)
+
+    with recorded(args.record_failure, lambda message: write(failure=np.array(message))):
+        trained = load_trained(args.run / "checkpoint.pt", device)
+        frames = Frames(args.stores, args.splits / f"{args.split}.csv", trained.graph)
+        energy, forces = predict(trained, frames, args.batch_size, device)
+        write(energy=energy, forces=forces)
 
 
 def predict(

@@ -37,18 +37,20 @@ def main(args: argparse.Namespace) -> None:
         "schema": SCHEMA,
         **{key: config[key] for key in ("dataset", "scale", "model", "title", "seed")},
         "stand_in": config["dataset_info"]["stand_in"],
-        "status": "ok",
-        "message": "",
-        "parameters": record["parameters"],
-        "train_structures": record["train_structures"],
-        "train_seconds": record["seconds"],
-        "steps": record["steps"],
-        "best_step": record["best_step"],
-        "splits": {
+        "status": "failed" if "failure" in record else "ok",
+        "message": record.get("failure", ""),
+        "parameters": record.get("parameters"),
+        "train_structures": record.get("train_structures"),
+        "train_seconds": record.get("seconds"),
+        "steps": record.get("steps"),
+        "best_step": record.get("best_step"),
+        "splits": {},
+    }
+    if "failure" not in record:
+        metrics["splits"] = {
             path.stem: score_split(path, Frames(args.stores, args.splits / f"{path.stem}.csv", None))
             for path in args.predictions
-        },
-    }
+        }
     write_text(args.output, json.dumps(metrics, indent=1))
 
 

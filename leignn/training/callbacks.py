@@ -11,7 +11,19 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, TQDMProgressBar, WeightAveraging
 from torch import Tensor
 
-from leignn.files import replacing
+from leignn.files import replacing, write_text
+
+LOG_COLUMNS = (
+    "step",
+    "epoch",
+    "learning_rate",
+    "train_loss",
+    "train_energy_mae_mev",
+    "train_forces_mae_mev_per_ang",
+    "val_energy_mae_mev",
+    "val_forces_mae_mev_per_ang",
+    "seconds",
+)
 
 
 class ExponentialMovingAverage(WeightAveraging):
@@ -52,31 +64,39 @@ class RunLog(Callback):
         """Wall time of training so far, over all resumptions."""
         return self._seconds + time.monotonic() - self._since
 
+    @staticmethod
+    def write_empty(path: Path) -> None:
+        """The log of a run that failed before its first evaluation; one that exists stays."""
+        if not path.exists():
+            write_text(path, ",".join(LOG_COLUMNS) + "\n")
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking:
             return
         value = {name: float(metric) for name, metric in trainer.callback_metrics.items()}
-        row = {
-            "step": trainer.global_step,
-            "epoch": trainer.global_step * pl_module.training_config.batch_size / self._train_structures,
-            "learning_rate": value.get("learning_rate", float("nan")),
-            "train_loss": value["train_loss"],
-            "train_energy_mae_mev": 1e3 * value["train_energy_mae"],
-            "train_forces_mae_mev_per_ang": 1e3 * value["train_forces_mae"],
-            "val_energy_mae_mev": 1e3 * value["val_energy_mae"],
-            "val_forces_mae_mev_per_ang": 1e3 * value["val_forces_mae"],
-            "seconds": self.seconds,
-        }
+        numbers = (
+            trainer.global_step,
+            trainer.global_step * pl_module.training_config.batch_size / self._train_structures,
+            value.get("learning_rate", float("nan")),
+            value["train_loss"],
+            1e3 * value["train_energy_mae"],
+            1e3 * value["train_forces_mae"],
+            1e3 * value["val_energy_mae"],
+            1e3 * value["val_forces_mae"],
+            self.seconds,
+        )
+        row = dict(zip(LOG_COLUMNS, numbers, strict=True))
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
         with replacing(self.path) as temporary:
             pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        trained = f"loss {row['train_loss']:9.4f}  " if row["step"] else ""
         print(
-            f"step {row['step']:7d}  loss {row['train_loss']:9.4f}  "
+            f"step {row['step']:7d}  {trained}"
             f"val energy {row['val_energy_mae_mev']:8.1f} meV  "
             f"val forces {row['val_forces_mae_mev_per_ang']:7.1f} meV/Å  "
-            f"lr {row['learning_rate']:.1e}  {row['seconds']:6.0f} s",
+            + (f"lr {row['learning_rate']:.1e}  {row['seconds']:6.0f} s" if trained else ""),
             flush=True,
         )
 

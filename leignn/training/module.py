@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 from torchmetrics import MeanMetric
 
 from leignn.config import Training
-from leignn.errors import InputError
+from leignn.errors import RunFailedError
 from leignn.potential import Potential
 from leignn.training.loss import absolute_errors
 
@@ -36,9 +36,10 @@ class TrainingModule(pl.LightningModule):
         config = self.training_config
         loss = config.energy_weight * errors.energy + config.forces_weight * errors.forces
         if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss.item()} at step {self.global_step}: "
-                f"lower training.learning_rate or look at this batch of {len(batch.natoms)} structures"
+            names = self.trainer.train_dataloader.dataset.names(batch.row)
+            raise RunFailedError(
+                f"the loss is {loss.item()} at step {self.global_step}, batch (system/frame) {names}: "
+                "lower training.learning_rate or look at these structures"
             )
         with torch.no_grad():
             self.train_loss.update(loss)

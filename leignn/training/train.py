@@ -1,6 +1,7 @@
 """Train one run, or resume it where it was stopped.
 
-Reads RUN/config.yaml, the stores and the split manifests; writes RUN/checkpoint.pt (the best
+Reads RUN/config.yaml, the stores, the split manifests and, where the model needs them, its
+statistics (see :mod:`leignn.training.statistics`); writes RUN/checkpoint.pt (the best
 evaluation's averaged weights), RUN/log.csv, RUN/provenance.json and TensorBoard files. While it
 runs, RUN/resume/ holds the state from which a killed run continues to the same numbers.
 """
@@ -24,9 +25,11 @@ from leignn.config import Training, load_yaml
 from leignn.data.frames import Frames, SequentialBatches, ShuffledBatches, batch_loader
 from leignn.files import write_text
 from leignn.provenance import provenance
-from leignn.trained import TrainedPotential, potential_of
+from leignn.trained import TrainedPotential, save_failure
 from leignn.training.callbacks import ExponentialMovingAverage, ProgressBar, RunLog, StopWhenStale
+from leignn.training.failure import add_argument, recorded
 from leignn.training.module import TrainingModule
+from leignn.training.statistics import read_statistics, starting_point
 
 VALIDATION_METRIC = "val_forces_mae"
 
@@ -36,37 +39,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--statistics", type=Path, help="RUN/statistics.json, for models that need it")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add_argument(parser)
 
 
 def main(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
-    train(load_yaml(args.config), args.stores, args.splits, args.output, args.device)
+    config, started = load_yaml(args.config), datetime.now(UTC)
+
+    def record(message: str) -> None:
+        save_failure(args.output / "checkpoint.pt", config, message)
+        RunLog.write_empty(args.output / "log.csv")
+        failure = provenance(args.stores, args.splits, started) | {"failure": message}
+        write_text(args.output / "provenance.json", json.dumps(failure, indent=1))
+        shutil.rmtree(args.output / "resume", ignore_errors=True)
+
+    with recorded(args.record_failure, record):
+        statistics = read_statistics(args.statistics) if args.statistics else {}
+        train(config, args.stores, args.splits, args.output, args.device, statistics)
 
 
-def train(config: dict[str, Any], stores: Path, splits: Path, output: Path, device: str = "auto") -> None:
-    """Train the run that ``config`` (see :func:`leignn.config.resolve_run`) describes.
+def train(
+    config: dict[str, Any],
+    stores: Path,
+    splits: Path,
+    output: Path,
+    device: str = "auto",
+    statistics: dict[str, Any] | None = None,
+) -> None:
+    """Train the run that ``config`` (see :func:`leignn.configure.resolve_run`) describes.
+
+    Args:
+        config: resolved configuration.
+        stores: folder with a store for each part.
+        splits: folder with the split manifests.
+        output: the run's folder.
+        device: auto, cpu or cuda.
+        statistics: of the model, from the training split.
 
     Raises:
-        InputError: a split is missing or empty, or the loss is not finite.
+        InputError: a split is missing or empty.
+        RunFailedError: the loss is not finite, or a package is missing.
     """
     training = Training.from_dict(config["training"], "config.yaml")
     started = datetime.now(UTC)
     output.mkdir(parents=True, exist_ok=True)
-    pl.seed_everything(config["seed"], verbose=False)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = training.tf32
     _quiet()
 
-    dtype = torch.float64 if training.precision == "64-true" else torch.float32
-    potential = potential_of(config).to(dtype)
-    train_frames = Frames(stores, splits / "train.csv", potential.graph, dtype)
-    val_frames = Frames(stores, splits / "val.csv", potential.graph, dtype)
-    energy_shift = 0.0
-    if training.energy_target == "minus_train_mean":
-        energy_shift = train_frames.mean_energy()
-    potential.fit_statistics(train_frames, energy_shift)
+    potential, train_frames, energy_shift = starting_point(config, stores, splits)
+    if statistics:
+        potential.load_statistics(statistics)
+    val_frames = Frames(stores, splits / "val.csv", potential.graph, train_frames.dtype)
     module = TrainingModule(potential, training, energy_shift)
 
     log = RunLog(output / "log.csv", len(train_frames))

@@ -45,13 +45,14 @@ def test_default_scale_is_one_dag(project) -> None:
         "build_store": PARTS,
         "split_dataset": 1,
         "configure_run": len(TRAINED),
+        "fit_statistics": 1,
         "train_model": len(TRAINED),
         "predict_split": 4 * len(TRAINED),
         "score_run": len(TRAINED),
         "build_table": 2,
         "plot_learning_curves": 1,
         "render_page": 1,
-        "total": 43 + 4,
+        "total": 43 + 4 + 1,
     }
 
 
@@ -170,12 +171,17 @@ def test_every_model_file_has_every_scale_and_builds() -> None:
     from leignn.config import load_validated
     from leignn.configure import model_names
     from leignn.graph import GraphSpec
+    from leignn.potential import Potential
     from leignn.registry import build_potential
 
     for path in set(model_names().values()):
         model = load_validated(path, "model")
         for hyperparameters in model["hyperparameters"].values():
-            build_potential(model["potential"], GraphSpec(6.0, 20), hyperparameters)
+            potential = build_potential(
+                model["potential"], GraphSpec(6.0, 20), hyperparameters, model.get("environment", "torch")
+            )
+            statistics = type(potential).load_statistics is not Potential.load_statistics
+            assert model.get("statistics", False) == statistics
     assert model_names()["e2gnn"].stem == "leignn"
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)  # the library lies beside the Snakefile
 
-from leignn.config import validate
+from leignn.config import load_validated, validate
 from leignn.configure import find_model, resolve_run
 from leignn.data.dataset_config import load_dataset, stores_of, test_splits
 from leignn.errors import InputError
 
 TABLES = ["table1", "table2"]
+RUN = "results/runs/{dataset}/{scale}/{model}/seed{seed}"
 
 
 def stop(error):
@@ -40,6 +41,25 @@ def check_table(table):
             raise InputError(f"{table}: {model!r} is another name of {path.stem!r}")
         for name in config[table]["datasets"]:
             resolve_run(dataset_file(name), path, config["scale"], 0, run_settings())
+
+
+def model_of(wildcards):
+    try:
+        return load_validated(find_model(wildcards.model), "model")
+    except InputError as error:
+        stop(error)
+
+
+def model_environment(wildcards):
+    """Conda file of the model's packages."""
+    return f"../envs/{model_of(wildcards).get('environment', 'torch')}.yaml"
+
+
+def statistics_input(wildcards):
+    """What the model takes from the training split, if anything."""
+    if not model_of(wildcards).get("statistics"):
+        return []
+    return f"{RUN}/statistics.json".format(**wildcards)
 
 
 def part_of(wildcards):
@@ -89,7 +109,7 @@ def stores_input(wildcards):
 
 def predictions_input(wildcards):
     return expand(
-        "results/runs/{dataset}/{scale}/{model}/seed{seed}/predictions/{split}.npz",
+        f"{RUN}/predictions/{{split}}.npz",
         split=test_splits(dataset_of(wildcards.dataset)),
         **wildcards,
     )
@@ -100,7 +120,7 @@ def run_folders(tables):
     folders = []
     for table in tables:
         folders += expand(
-            "results/runs/{dataset}/{scale}/{model}/seed{seed}",
+            RUN,
             dataset=config[table]["datasets"],
             model=config[table]["models"],
             scale=config["scale"],

@@ -3,17 +3,17 @@
 
 rule predict_split:
     input:
-        checkpoint="results/runs/{dataset}/{scale}/{model}/seed{seed}/checkpoint.pt",
+        checkpoint=f"{RUN}/checkpoint.pt",
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
     output:
-        predictions="results/runs/{dataset}/{scale}/{model}/seed{seed}/predictions/{split}.npz",
+        predictions=f"{RUN}/predictions/{{split}}.npz",
     log:
         "logs/predict_split/{dataset}/{scale}/{model}/seed{seed}/{split}.log",
     benchmark:
         "logs/benchmarks/predict_split/{dataset}/{scale}/{model}/seed{seed}/{split}.tsv"
     conda:
-        "../envs/torch.yaml"
+        model_environment
     threads: lookup(within=config, dpath="threads/predict")
     resources:
         gpu=lookup(within=config, dpath="gpu"),
@@ -25,17 +25,17 @@ rule predict_split:
     shell:
         "python -m leignn predict --run {params.run} --stores {params.stores}"
         " --splits {input.splits} --split {wildcards.split} --threads {threads}"
-        " --output {output.predictions} > {log} 2>&1"
+        " --output {output.predictions} --record-failure > {log} 2>&1"
 
 
 rule score_run:
     input:
         predictions=predictions_input,
-        provenance="results/runs/{dataset}/{scale}/{model}/seed{seed}/provenance.json",
+        provenance=f"{RUN}/provenance.json",
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
     output:
-        metrics="results/runs/{dataset}/{scale}/{model}/seed{seed}/metrics.json",
+        metrics=f"{RUN}/metrics.json",
     log:
         "logs/score_run/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:

@@ -6,7 +6,7 @@ rule configure_run:
         dataset="config/datasets/{dataset}.yaml",
         model="config/models/{model}.yaml",
     output:
-        config="results/runs/{dataset}/{scale}/{model}/seed{seed}/config.yaml",
+        config=f"{RUN}/config.yaml",
     log:
         "logs/configure_run/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:
@@ -23,30 +23,60 @@ rule configure_run:
         " --settings {params.settings:q} --output {output.config} > {log} 2>&1"
 
 
-# The run's folder resume/ is no output: it must survive a job that is killed.
-rule train_model:
+# For models whose configuration says `statistics: true`.
+rule fit_statistics:
     input:
-        config="results/runs/{dataset}/{scale}/{model}/seed{seed}/config.yaml",
+        config=f"{RUN}/config.yaml",
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
     output:
-        checkpoint="results/runs/{dataset}/{scale}/{model}/seed{seed}/checkpoint.pt",
-        log="results/runs/{dataset}/{scale}/{model}/seed{seed}/log.csv",
-        provenance="results/runs/{dataset}/{scale}/{model}/seed{seed}/provenance.json",
+        statistics=f"{RUN}/statistics.json",
+    log:
+        "logs/fit_statistics/{dataset}/{scale}/{model}/seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/fit_statistics/{dataset}/{scale}/{model}/seed{seed}.tsv"
+    conda:
+        model_environment
+    threads: lookup(within=config, dpath="threads/train")
+    params:
+        stores=stores_folder,
+    message:
+        "Fitting what {wildcards.model} takes from the training split of {wildcards.dataset}"
+    shell:
+        "python -m leignn fit-statistics --config {input.config} --stores {params.stores}"
+        " --splits {input.splits} --output {output.statistics} --threads {threads}"
+        " --record-failure > {log} 2>&1"
+
+
+# The run's folder resume/ is no output: it must survive a job that is killed.
+rule train_model:
+    input:
+        config=f"{RUN}/config.yaml",
+        stores=stores_input,
+        splits=f"{DATA}/splits/{{dataset}}",
+        statistics=statistics_input,
+    output:
+        checkpoint=f"{RUN}/checkpoint.pt",
+        log=f"{RUN}/log.csv",
+        provenance=f"{RUN}/provenance.json",
     log:
         "logs/train_model/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:
         "logs/benchmarks/train_model/{dataset}/{scale}/{model}/seed{seed}.tsv"
     conda:
-        "../envs/torch.yaml"
+        model_environment
     threads: lookup(within=config, dpath="threads/train")
     resources:
         gpu=lookup(within=config, dpath="gpu"),
     params:
         stores=stores_folder,
         run=subpath(output.checkpoint, parent=True),
+        statistics=lambda wildcards, input: (
+            f"--statistics {input.statistics}" if input.statistics else ""
+        ),
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} (progress: {log})"
     shell:
         "python -m leignn train --config {input.config} --stores {params.stores}"
-        " --splits {input.splits} --output {params.run} --threads {threads} > {log} 2>&1"
+        " --splits {input.splits} --output {params.run} {params.statistics}"
+        " --threads {threads} --record-failure > {log} 2>&1"

@@ -1,6 +1,7 @@
 """Training: the loss, what is free and labelled, resumption to the bit, the trained potential in ASE."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,16 +20,19 @@ from ase.calculators.emt import EMT
 from ase.optimize import BFGS
 from conftest import make_batch
 
-from leignn import LEIGNNCalculator
+import baselines
+from leignn import LEIGNNCalculator, cli
 from leignn.config import Training
 from leignn.data.frames import Frames, ShuffledBatches
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
-from leignn.errors import InputError
+from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.predict import predict
-from leignn.trained import load_trained
+from leignn.report.results import load_run
+from leignn.trained import load_trained, potential_of
 from leignn.training.callbacks import ExponentialMovingAverage
 from leignn.training.loss import absolute_errors
+from leignn.training.statistics import starting_point
 from leignn.training.train import train
 
 PROTOCOL = {
@@ -62,6 +66,7 @@ def config(model: str = "leignn", **training) -> dict:
         "seed": 3,
         "title": model,
         "potential": potential,
+        "environment": "torch",
         "hyperparameters": hyperparameters,
         "graph": {"cutoff": 5.0, "max_neighbors": 20, "rule": "strict"},
         "training": PROTOCOL | training,
@@ -155,7 +160,10 @@ def test_training_beats_the_trivial_predictor_and_runs_in_ase(data, tmp_path, mo
     stores, splits = data
     errors = {}
     for name in (model, "trivial"):
-        train(config(name, max_steps=200), stores, splits, tmp_path / name, device="cpu")
+        run = config(name, max_steps=200)
+        potential, train_frames, shift = starting_point(run, stores, splits)
+        statistics = potential.compute_statistics(train_frames, shift)
+        train(run, stores, splits, tmp_path / name, "cpu", statistics)
         errors[name] = pd.read_csv(tmp_path / name / "log.csv").iloc[-1]
     for quantity in ("val_energy_mae_mev", "val_forces_mae_mev_per_ang"):
         assert errors[model][quantity] < 0.7 * errors["trivial"][quantity]
@@ -187,8 +195,6 @@ def test_other_precisions_follow_the_default(data, tmp_path, precision) -> None:
 
 def test_forces_of_schnet_are_the_gradient_of_its_energy(data) -> None:
     torch.manual_seed(0)
-    from leignn.trained import potential_of
-
     potential = potential_of(config("schnet")).double().eval()
     atoms = bulk("Cu", cubic=True).repeat((2, 1, 1))
     atoms.rattle(0.1, seed=0)
@@ -204,7 +210,10 @@ def test_forces_of_schnet_are_the_gradient_of_its_energy(data) -> None:
 
 def test_energies_relative_to_the_training_mean(data, tmp_path) -> None:
     stores, splits = data
-    train(config("trivial", energy_target="minus_train_mean"), stores, splits, tmp_path / "run", "cpu")
+    run = config("trivial", energy_target="minus_train_mean")
+    potential, train_frames, shift = starting_point(run, stores, splits)
+    statistics = potential.compute_statistics(train_frames, shift)
+    train(run, stores, splits, tmp_path / "run", "cpu", statistics)
     trained = load_trained(tmp_path / "run" / "checkpoint.pt")
     expected = np.nanmean([s.energy for s in frames()[:40]])
     assert trained.energy_shift == pytest.approx(expected)
@@ -216,6 +225,7 @@ COMMAND = """
 import sys, yaml
 from pathlib import Path
 from leignn.config import Training
+from leignn.training.statistics import starting_point
 from leignn.training.train import train
 import torch
 torch.set_num_threads(1)
@@ -268,9 +278,49 @@ def test_a_changed_configuration_starts_anew(data, tmp_path) -> None:
 
 
 def test_a_diverging_run_stops_with_a_sentence(data, tmp_path) -> None:
-    with pytest.raises(InputError, match="the loss is .* at step"):
+    with pytest.raises(RunFailedError, match="the loss is .* at step 1, batch .* cu/"):
         train(config(learning_rate=1e30, clip_norm=1e30), *data, tmp_path / "run", "cpu")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training": PROTOCOL | {"learning_rate": 1e30, "clip_norm": 1e30}}, "the loss is"),
+        (
+            {"potential": "baselines.foreign:Model", "environment": "torch"},
+            "needs the package 'absent_package'",
+        ),
+    ],
+)
+def test_a_failed_run_is_recorded_up_to_the_table(data, tmp_path, monkeypatch, changes, message) -> None:
+    """As the workflow runs it: every command ends well, the run's metrics say what happened."""
+    stores, splits = data
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump(config() | changes))
+    (tmp_path / "foreign.py").write_text("import absent_package")
+    monkeypatch.setattr("baselines.__path__", [*baselines.__path__, str(tmp_path)])
+    paths = ["--stores", str(stores), "--splits", str(splits)]
+    fitting = ["fit-statistics", "--config", f"{folder}/config.yaml", *paths]
+    assert cli.main([*fitting, "--output", f"{folder}/statistics.json", "--record-failure"]) == 0
+    training = ["train", "--config", f"{folder}/config.yaml", *paths, "--output", str(folder)]
+    training += ["--statistics", f"{folder}/statistics.json", "--device", "cpu"]
+    assert cli.main(training) == 2
+    assert not (folder / "checkpoint.pt").exists()
+    assert cli.main([*training, "--record-failure"]) == 0
+    predictions = f"{folder}/predictions/test.npz"
+    predicting = ["predict", "--run", str(folder), *paths, "--split", "test", "--output", predictions]
+    assert cli.main(predicting) == 2
+    assert cli.main([*predicting, "--record-failure"]) == 0
+    scoring = ["score", "--run", str(folder), *paths, "--predictions", predictions]
+    assert cli.main([*scoring, "--output", f"{folder}/metrics.json"]) == 0
+    run = load_run(folder)
+    assert run.metrics["status"] == "failed" and re.search(message, run.metrics["message"])
+    assert run.metrics["splits"] == {} and run.log().empty
+    assert run.provenance()["failure"] == run.metrics["message"]
+    with pytest.raises(RunFailedError, match=message):
+        load_trained(folder / "checkpoint.pt")
 
 
 @pytest.mark.parametrize(

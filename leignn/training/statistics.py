@@ -1,0 +1,73 @@
+"""Compute what a model takes from the training split before training: scale factors, averages.
+
+The file holds numbers only and stays with the run; a model without statistics needs none.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from leignn.config import Training, load_yaml
+from leignn.data.frames import Frames
+from leignn.errors import InputError, RunFailedError
+from leignn.files import write_text
+from leignn.potential import Potential
+from leignn.trained import potential_of
+from leignn.training.failure import add_argument, recorded
+
+FAILURE = "failure"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, help="RUN/config.yaml")
+    parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
+    parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
+    parser.add_argument("--output", type=Path, required=True, help="RUN/statistics.json")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+    add_argument(parser)
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.threads:
+        torch.set_num_threads(args.threads)
+
+    def write(content: dict[str, Any]) -> None:
+        write_text(args.output, json.dumps(content, indent=1))
+
+    with recorded(args.record_failure, lambda message: write({FAILURE: message})):
+        potential, frames, energy_shift = starting_point(load_yaml(args.config), args.stores, args.splits)
+        write(potential.compute_statistics(frames, energy_shift))
+
+
+def starting_point(config: dict[str, Any], stores: Path, splits: Path) -> tuple[Potential, Frames, float]:
+    """The seeded, untrained potential, the training split, and the energy shift in eV.
+
+    Equal for :mod:`leignn.training.train` and for the statistics, which depend on the weights.
+    """
+    training = Training.from_dict(config["training"], "config.yaml")
+    pl.seed_everything(config["seed"], verbose=False)
+    dtype = torch.float64 if training.precision == "64-true" else torch.float32
+    potential = potential_of(config).to(dtype)
+    frames = Frames(stores, splits / "train.csv", potential.graph, dtype)
+    shifted = training.energy_target == "minus_train_mean"
+    return potential, frames, frames.mean_energy() if shifted else 0.0
+
+
+def read_statistics(path: Path) -> dict[str, Any]:
+    """Statistics as :func:`main` wrote them.
+
+    Raises:
+        InputError: the file cannot be read.
+        RunFailedError: computing them had failed.
+    """
+    try:
+        statistics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if FAILURE in statistics:
+        raise RunFailedError(statistics[FAILURE])
+    return statistics
