@@ -9,8 +9,8 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
 from leignn.files import replacing
+from leignn.report.layout import TRIVIAL
 from leignn.report.results import Run, load_runs
-from leignn.report.tables import TRIVIAL
 
 # Okabe and Ito's colours, distinct to colour-blind readers; one a model, in the order of the runs.
 COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]

@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import yaml
 
 from leignn.errors import InputError
 from leignn.files import write_text
-from leignn.report.render import COLUMNS, QUANTITIES, SPLITS, cells, counts_note, groups, note
-from leignn.report.results import Run, load_runs
+from leignn.report.layout import QUANTITIES, SPECIAL_ROWS, SPLITS
+from leignn.report.render import RANKS_NOTE, cells, counts_note, failures, groups, note, ranks, rows
+from leignn.report.results import Run, load_runs, load_table
 
 TITLES = {
     "table1": "Table 1. Energies and forces",
@@ -44,6 +46,7 @@ def render_page(tables: list[Path], figures: list[Path], runs: list[Run]) -> str
     return environment.get_template("page.html.j2").render(
         splits=SPLITS,
         quantities=list(QUANTITIES.values()),
+        ranks_note=RANKS_NOTE,
         tables=[table for path in tables for table in _tables(path, runs)],
         figures=[{"name": path.stem.replace("_", " "), "svg": _inline_svg(path)} for path in figures],
         runs=[_run(run) for run in runs],
@@ -54,40 +57,43 @@ def render_page(tables: list[Path], figures: list[Path], runs: list[Run]) -> str
 
 
 def _tables(path: Path, runs: list[Run]) -> list[dict[str, Any]]:
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
     result = []
-    for group in groups(table):
-        printed = cells(group)
-        rows = []
-        for i, row in group.iterrows():
-            members = [
-                run.anchor
-                for run in runs
-                if run.metrics["title"] == row["model"]
-                and run.config["dataset"] == row["dataset"]
-                and run.config["scale"] == row["scale"]
-            ]
-            rows.append(
-                {
-                    "model": row["model"],
-                    "status": row["status"],
-                    "parameters": f"{row['parameters']:,.0f}" if pd.notna(row["parameters"]) else "",
-                    "anchor": members[0] if members else None,
-                    "cells": [printed.at[i, column] for column in COLUMNS],
-                }
-            )
+    for group in groups(load_table(path)):
+        shown, ranked = rows(group), ranks(group)
         result.append(
             {
-                "title": f"{TITLES.get(path.stem, path.stem)}: {group['dataset_title'].iloc[0]}",
+                "title": f"{TITLES[path.stem]}: {group['dataset_title'].iloc[0]}",
                 "id": f"{path.stem}-{group['dataset'].iloc[0]}",
-                "rows": rows,
-                "note": f"{note(group)} {counts_note(group)}",
+                "rows": _rows(group, shown["model"], cells(shown), runs),
+                "note": " ".join([note(group), counts_note(group), *failures(group)]),
+                "ranks": _rows(group, ranked.index, ranked, runs),
             }
         )
     return result
+
+
+def _rows(
+    group: pd.DataFrame, models: Iterable[str], printed: pd.DataFrame, runs: list[Run]
+) -> list[dict[str, Any]]:
+    """What the template needs of each row; a model's name links to the run of its first seed."""
+    key = group["dataset"].iloc[0], group["scale"].iloc[0]
+    anchors = {
+        run.metrics["title"]: run.anchor
+        for run in reversed(runs)
+        if (run.config["dataset"], run.config["scale"]) == key
+    }
+    by_model = group.set_index("model")
+    return [
+        {
+            "model": model,
+            "special": model in SPECIAL_ROWS,
+            "failed": by_model.at[model, "status"].startswith("failed"),
+            "parameters": f"{by_model.at[model, 'parameters']:,.0f}".replace("nan", ""),
+            "anchor": anchors.get(model),
+            "cells": line,
+        }
+        for model, line in zip(models, printed.itertuples(index=False), strict=True)
+    ]
 
 
 def _inline_svg(path: Path) -> str:
@@ -114,8 +120,8 @@ def _run(run: Run) -> dict[str, Any]:
         "config": yaml.safe_dump(run.config, sort_keys=False),
         "provenance": json.dumps(provenance, indent=1),
         "command": provenance["command"],
-        "seconds": provenance["seconds"],
-        "steps": provenance["steps"],
+        "seconds": run.metrics["train_seconds"],
+        "steps": run.metrics["steps"],
         "log_columns": [column.replace("_", " ") for column in log.columns],
         "log_rows": [[f"{value:.4g}" for value in row] for row in log.itertuples(index=False)],
     }

@@ -34,7 +34,9 @@ class Run:
 
     def provenance(self) -> dict[str, Any]:
         """``provenance.json``."""
-        return _load_json(self.folder / "provenance.json")
+        record = _load_json(self.folder / "provenance.json")
+        validate(record, "provenance", self.folder / "provenance.json")
+        return record
 
 
 def load_run(folder: Path) -> Run:
@@ -58,6 +60,20 @@ def load_runs(folders: list[Path]) -> list[Run]:
             raise InputError(f"{run.folder} and {runs[run.anchor].folder} are the same run")
         runs[run.anchor] = run
     return list(runs.values())
+
+
+def load_table(path: Path) -> pd.DataFrame:
+    """Read ``results/<table>.csv``.
+
+    Raises:
+        InputError: the file cannot be read or is of another schema.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    validate(table.to_dict("records"), "table", path)
+    return table
 
 
 def _load_json(path: Path) -> dict[str, Any]:

@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leignn.data.dataset_config import OC20_TESTS
 from leignn.errors import InputError
 from leignn.files import replacing, write_text
+from leignn.report.layout import CELLS, IMPROVEMENT, RANK_CORRELATION, SPECIAL_ROWS, SPLITS, TRIVIAL
 from leignn.report.render import to_latex, to_markdown
 from leignn.report.results import Run, load_runs
 
-QUANTITIES = {"energy_mev": "energy_mae_mev", "forces_mev_per_ang": "forces_mae_mev_per_ang"}
-CELLS = [f"{split}_{quantity}" for split in OC20_TESTS for quantity in QUANTITIES]
-TRIVIAL = "Mean energy, zero forces"
-IMPROVEMENT = "Improvement"
+METRICS = {"energy_mev": "energy_mae_mev", "forces_mev_per_ang": "forces_mae_mev_per_ang"}
 REFERENCE_DATASET = "OC20-200K"  # whose published rows stand beside data that compare with none
 EXTRAS = ("energy_count", "forces_cosine", "efwt_percent")
 
@@ -33,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     runs = load_runs([path.parent for path in args.metrics])
-    table = build_table(runs, load_published(args.published), improvement=args.table == "table2")
+    table = build_table(runs, load_published(args.published), args.table)
     with replacing(args.output) as temporary:
         table.to_csv(temporary, index=False)
     write_text(args.output.with_suffix(".md"), to_markdown(table))
@@ -52,30 +49,32 @@ def load_published(path: Path) -> pd.DataFrame:
     return published
 
 
-def build_table(runs: list[Run], published: pd.DataFrame, improvement: bool) -> pd.DataFrame:
+def build_table(runs: list[Run], published: pd.DataFrame, name: str) -> pd.DataFrame:
     """One row a model and data set.
 
     Args:
         runs: all runs that the table shows.
         published: see :func:`load_published`.
-        improvement: append the improvement of LEIGNN over Vanilla in percent (Table 2).
+        name: ``table1``, which ends with the rank correlation with the paper, or ``table2``, which
+            ends with the improvement of LEIGNN over Vanilla in percent.
 
     Returns:
         Columns dataset, dataset_title, stand_in, scale, model, status, n_seeds, parameters, and for
-        each cell its mean, ``_stderr``, ``_published`` and ``_difference``, then counts and further
-        metrics of each split.
+        each cell its mean, ``_stderr``, ``_published``, ``_difference``, ``_rank`` (1 is best; ties
+        share the better rank) and ``_published_rank`` (the paper's, among the models that were
+        measured), then counts and further metrics of each split.
 
     Raises:
         InputError: a run's data set lacks one of the four splits.
     """
-    rows = []
+    groups = []
     for key in dict.fromkeys((r.config["dataset"], r.config["scale"]) for r in runs):
         members = [r for r in runs if (r.config["dataset"], r.config["scale"]) == key]
-        rows += _rows_of_dataset(members, published, improvement)
-    return pd.DataFrame(rows)
+        groups.append(_rows_of_dataset(members, published, name))
+    return pd.concat(groups, ignore_index=True)
 
 
-def _rows_of_dataset(runs: list[Run], published: pd.DataFrame, improvement: bool) -> list[dict]:
+def _rows_of_dataset(runs: list[Run], published: pd.DataFrame, name: str) -> pd.DataFrame:
     info = runs[0].config["dataset_info"]
     paper = published[published["dataset"] == (info["published_as"] or REFERENCE_DATASET)]
     paper = paper.set_index("model")
@@ -97,16 +96,25 @@ def _rows_of_dataset(runs: list[Run], published: pd.DataFrame, improvement: bool
             comparable = info["published_as"] is not None
             row[f"{cell}_difference"] = row[cell] - row[f"{cell}_published"] if comparable else np.nan
         rows.append(row)
-    if improvement:
+    if name == "table2":
         rows.append(_improvement(rows))
-    return [{column: row.get(column, np.nan) for column in _columns()} for row in rows]
+    table = pd.DataFrame(rows)
+    models = table[~table["model"].isin(SPECIAL_ROWS)]
+    for cell in CELLS:
+        both = models.dropna(subset=[cell, f"{cell}_published"])
+        table[f"{cell}_rank"] = models[cell].rank(method="min")
+        table[f"{cell}_published_rank"] = both[f"{cell}_published"].rank(method="min")
+    if name == "table1":
+        table.loc[len(table)] = _rank_correlation(models)
+    return table.reindex(columns=_columns())
 
 
 def _columns() -> list[str]:
     columns = ["dataset", "dataset_title", "stand_in", "scale", "model", "status", "n_seeds", "parameters"]
     for cell in CELLS:
         columns += [cell, f"{cell}_stderr", f"{cell}_published", f"{cell}_difference"]
-    return columns + [f"{split}_{extra}" for split in OC20_TESTS for extra in EXTRAS]
+        columns += [f"{cell}_rank", f"{cell}_published_rank"]
+    return columns + [f"{split}_{extra}" for split in SPLITS for extra in EXTRAS]
 
 
 def _measured(runs: list[Run]) -> dict[str, Any]:
@@ -120,12 +128,12 @@ def _measured(runs: list[Run]) -> dict[str, Any]:
         "n_seeds": len(good),
         "parameters": good[0].metrics["parameters"] if good else np.nan,
     }
-    for split in OC20_TESTS:
+    for split in SPLITS:
         for run in good:
             if split not in run.metrics["splits"]:
                 raise InputError(f"{run.folder / 'metrics.json'} has no split {split!r}")
         results = [r.metrics["splits"][split] for r in good]
-        for quantity, key in QUANTITIES.items():
+        for quantity, key in METRICS.items():
             values = np.array([r[key] for r in results if r[key] is not None], dtype=float)
             row[f"{split}_{quantity}"] = values.mean() if len(values) else np.nan
             if len(values) > 1:
@@ -145,4 +153,14 @@ def _improvement(rows: list[dict[str, Any]]) -> dict[str, Any]:
     for cell in CELLS:
         for column in (cell, f"{cell}_published"):
             row[column] = 100 * (vanilla[column] - leignn[column]) / vanilla[column]
+    return row
+
+
+def _rank_correlation(models: pd.DataFrame) -> dict[str, Any]:
+    """Spearman's correlation of measured and published errors over the models that have both."""
+    row = models.iloc[0][["dataset", "dataset_title", "stand_in", "scale"]].to_dict()
+    row |= {"model": RANK_CORRELATION, "status": "Spearman"}
+    for cell in CELLS:
+        both = models[[cell, f"{cell}_published"]].dropna()
+        row[cell] = both.rank().corr().iloc[0, 1] if len(both) > 1 else np.nan
     return row

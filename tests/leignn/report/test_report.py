@@ -12,8 +12,9 @@ import yaml
 
 from leignn.cli import main
 from leignn.errors import InputError
+from leignn.report.layout import CELLS, RANK_CORRELATION, TRIVIAL
 from leignn.report.results import load_run, load_runs
-from leignn.report.tables import CELLS, TRIVIAL, build_table, load_published
+from leignn.report.tables import build_table, load_published
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published"
 SPLITS = ["id", "ood_ads", "ood_cat", "ood_both"]
@@ -73,14 +74,20 @@ def make_run(
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     (run / "metrics.json").write_text(json.dumps(metrics))
     log.to_csv(run / "log.csv", index=False)
-    record = {"command": "python -m leignn train", "seconds": 1.0, "steps": 20, "git_commit": "abc"}
+    record = {
+        "command": "python -m leignn train",
+        "git_commit": "abc",
+        "git_dirty": False,
+        **dict.fromkeys(("packages", "hardware", "data"), {}),
+        **dict.fromkeys(("python", "platform", "started", "finished"), "1"),
+    }
     (run / "provenance.json").write_text(json.dumps(record))
     return run
 
 
 def table_of(runs: list[Path], name: str = "table1") -> pd.DataFrame:
     published = load_published(PUBLISHED / f"{name}.csv")
-    return build_table(load_runs(runs), published, name == "table2").set_index("model")
+    return build_table(load_runs(runs), published, name).set_index("model")
 
 
 def test_seeds_are_averaged_and_compared_with_the_paper(tmp_path) -> None:
@@ -106,17 +113,33 @@ def test_every_row_of_the_paper_is_there_and_what_was_not_run_is_empty(tmp_path)
     runs = [make_run(tmp_path, "trivial", TRIVIAL), make_run(tmp_path, "mine", "Mine")]
     table = table_of(runs)
     paper = ["CGCNN", "SchNet", "MACE", "PaiNN", "PaiNN_Direct", "DimeNet++", "GemNet-dT", "LEIGNN"]
-    assert list(table.index) == [TRIVIAL, *paper, "Mine"]
-    assert table.loc[paper, CELLS].isna().all(axis=None)
+    assert list(table.index) == [TRIVIAL, *paper, "Mine", RANK_CORRELATION]
+    assert table.loc[paper, list(CELLS)].isna().all(axis=None)
     assert set(table.loc[paper, "status"]) == {"not run"}
-    assert table.loc[[TRIVIAL, "Mine"], CELLS].notna().all(axis=None)
+    assert table.loc[[TRIVIAL, "Mine"], list(CELLS)].notna().all(axis=None)
+
+
+def test_ranks_and_their_correlation(tmp_path) -> None:
+    """Four models in another order than the paper's: by hand, rho = 1 - 6 Σd² / (n (n² - 1))."""
+    titles = {"schnet": "SchNet", "painn": "PaiNN", "gemnet": "GemNet-dT", "leignn": "LEIGNN"}
+    errors = {"schnet": 10.0, "painn": 40.0, "gemnet": 30.0, "leignn": 20.0}
+    runs = [make_run(tmp_path, m, t, energy=errors[m]) for m, t in titles.items()]
+    runs += [make_run(tmp_path, "mine", "Mine", energy=25.0), make_run(tmp_path, "trivial", TRIVIAL)]
+    table = table_of(runs)
+    named = ["SchNet", "PaiNN", "GemNet-dT", "LEIGNN", "Mine", TRIVIAL]
+    assert list(table.loc[named, "id_energy_mev_rank"].fillna(0)) == [1, 5, 4, 2, 3, 0]
+    assert list(table.loc[named[:4], "id_energy_mev_published_rank"]) == [4, 3, 2, 1]
+    difference = np.array([1, 4, 3, 2]) - np.array([4, 3, 2, 1])
+    by_hand = 1 - 6 * (difference**2).sum() / (4 * 15)
+    assert table.loc[RANK_CORRELATION, "id_energy_mev"] == pytest.approx(by_hand)
+    assert pd.isna(table_of(runs[:1]).loc[RANK_CORRELATION, "id_energy_mev"])
 
 
 def test_a_failed_run_says_so(tmp_path) -> None:
     runs = [make_run(tmp_path, "leignn", "LEIGNN", status="failed", message="loss is nan", splits={})]
     row = table_of(runs).loc["LEIGNN"]
     assert row["status"] == "failed: loss is nan"
-    assert row[CELLS].isna().all()
+    assert row[list(CELLS)].isna().all()
 
 
 def test_the_papers_improvements_follow_from_its_own_numbers(tmp_path) -> None:
@@ -221,6 +244,24 @@ def test_commands_write_tables_figure_and_page(tmp_path) -> None:
     assert "EMT stand-in" in text and "Some &lt;data&gt;" in text
     assert not re.search(r"(?:src|url\()\s*=?\s*[\"']?https?:", text)
     assert page.rows > 2 * 10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.assign(colour=1), "'colour'"),
+        (lambda table: table.drop(columns="status"), "'status' is a required property"),
+        (lambda table: table.assign(id_energy_mev="low"), "'low' is not of type 'number'"),
+    ],
+)
+def test_a_table_of_another_schema(tmp_path, capsys, change, message) -> None:
+    run = make_run(tmp_path, "leignn", "LEIGNN")
+    change(table_of([run]).reset_index()).to_csv(tmp_path / "table1.csv", index=False)
+    arguments = ["--tables", str(tmp_path / "table1.csv"), "--runs", str(run)]
+    assert main(["render-page", *arguments, "--output", str(tmp_path / "index.html")]) == 2
+    error = capsys.readouterr().err
+    assert "table1.csv" in error and message in error
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_missing_input_is_one_sentence(tmp_path, capsys) -> None:
