@@ -194,7 +194,7 @@ def _resume_point(folder: Path, config: dict[str, Any]) -> Path | None:
 
 
 def _quiet() -> None:
-    """Silence Lightning's advice that does not apply: loaders are ours and workers are chosen."""
+    """Silence Lightning's advice that does not apply (loaders are ours, workers are chosen)."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*Checkpoint directory.*", ".*log_every_n_steps.*"):
-        warnings.filterwarnings("ignore", message)
+    for message in ("does not have many workers", "Checkpoint directory", "log_every_n_steps", "LeafSpec"):
+        warnings.filterwarnings("ignore", f".*{message}.*")

@@ -32,7 +32,7 @@ def frames(count: int, seed: int = 0) -> list[Atoms]:
         atoms += adsorbate
         atoms.positions += rng.normal(0, 0.1, atoms.positions.shape)
         atoms.set_constraint(FixAtoms(range(4)))
-        atoms.info |= {"sid": f"s{number // 3}", "fid": number % 3}
+        atoms.info = {"sid": f"s{number // 3}", "fid": number % 3}
         atoms.calc = SinglePointCalculator(
             atoms, energy=float(rng.normal()), forces=rng.normal(size=(len(atoms), 3))
         )
