@@ -12,7 +12,8 @@ from leignn.files import replacing
 from leignn.report.layout import TRIVIAL
 from leignn.report.results import Run, load_runs
 
-# Okabe and Ito's colours, distinct to colour-blind readers; one a model, in the order of the runs.
+# Okabe and Ito's colours, distinct to colour-blind readers; one a model, in the order of the runs;
+# a second round is dotted.
 COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
 QUANTITIES = {
     "val_forces_mae_mev_per_ang": "validation force MAE (meV/Å)",
@@ -35,7 +36,7 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
     datasets = list(dict.fromkeys(run.config["dataset"] for run in runs))
     titles = list(dict.fromkeys(r.metrics["title"] for r in runs if r.metrics["title"] != TRIVIAL))
     figure, axes = plt.subplots(
-        len(datasets), 2, figsize=(8.5, 3.4 * len(datasets)), squeeze=False, layout="constrained"
+        len(datasets), 2, figsize=(9.5, 3.4 * len(datasets)), squeeze=False, layout="constrained"
     )
     for row, dataset in zip(axes, datasets, strict=True):
         members = [run for run in runs if run.config["dataset"] == dataset]
@@ -46,8 +47,9 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
                     level = log[column].iloc[-1]
                     axis.axhline(level, color="0.5", linestyle="--", linewidth=1, label=TRIVIAL)
                 else:
-                    colour = COLOURS[titles.index(title) % len(COLOURS)]
-                    axis.plot(log["step"], log[column], color=colour, linewidth=1.4, label=title)
+                    again, number = divmod(titles.index(title), len(COLOURS))
+                    style = {"color": COLOURS[number], "linestyle": "-:"[again % 2], "linewidth": 1.4}
+                    axis.plot(log["step"], log[column], label=title, **style)
             axis.set(xlabel="optimiser steps", ylabel=label, yscale="log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter("{x:g}")
@@ -55,16 +57,11 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
         row[0].set_title(f"{members[0].config['dataset_info']['title']}, scale {members[0].config['scale']}")
-        handles, labels = row[0].get_legend_handles_labels()
-        unique = dict(zip(labels, handles, strict=True))
-        row[0].legend(
-            unique.values(),
-            unique.keys(),
-            frameon=False,
-            fontsize=8,
-            loc="upper right",
-            bbox_to_anchor=(1, 0.95),
-        )
+    by_label = {}  # one entry for all seeds and data sets
+    for axis in axes[:, 0]:
+        handles, labels = axis.get_legend_handles_labels()
+        by_label |= dict(zip(labels, handles, strict=True))
+    figure.legend(by_label.values(), by_label.keys(), frameon=False, fontsize=8, loc="outside right upper")
     with replacing(output) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
     plt.close(figure)
