@@ -1,4 +1,4 @@
-"""Predict one split with a trained run; keep the predictions."""
+"""Predict splits with a trained run; keep the predictions, a file each."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
-from leignn.files import replacing
+from leignn.files import replacing_folder
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
 
@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the run's folder, with checkpoint.pt")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
-    parser.add_argument("--split", required=True, help="name of the split, e.g. ood_both")
-    parser.add_argument("--output", type=Path, required=True, help="predictions (.npz)")
+    parser.add_argument("--predict", nargs="+", required=True, help="names of splits, e.g. id ood_both")
+    parser.add_argument("--output", type=Path, required=True, help="folder for <split>.npz")
     parser.add_argument("--batch-size", type=int, default=32, help="structures at once")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -32,16 +32,13 @@ def main(args: argparse.Namespace) -> None:
     device = args.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-
-    def write(**arrays: np.ndarray) -> None:
-        with replacing(args.output) as temporary:
-            np.savez(temporary, **arrays)
-
-    with recorded(args.record_failure, lambda message: write(failure=np.array(message))):
+    # Of a run that failed there are no predictions: the folder is empty.
+    with replacing_folder(args.output) as folder, recorded(args.record_failure, lambda message: None):
         trained = load_trained(args.run / "checkpoint.pt", device)
-        frames = Frames(args.stores, args.splits / f"{args.split}.csv", trained.graph)
-        energy, forces = predict(trained, frames, args.batch_size, device)
-        write(energy=energy, forces=forces)
+        for split in args.predict:
+            frames = Frames(args.stores, args.splits / f"{split}.csv", trained.graph)
+            energy, forces = predict(trained, frames, args.batch_size, device)
+            np.savez(folder / f"{split}.npz", energy=energy, forces=forces)
 
 
 def predict(

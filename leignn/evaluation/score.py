@@ -21,9 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
-    parser.add_argument(
-        "--predictions", type=Path, nargs="+", required=True, help="RUN/predictions/<split>.npz …"
-    )
+    parser.add_argument("--predictions", type=Path, required=True, help="folder with <split>.npz")
     parser.add_argument("--output", type=Path, required=True, help="RUN/metrics.json")
 
 
@@ -49,7 +47,7 @@ def main(args: argparse.Namespace) -> None:
     if "failure" not in record:
         metrics["splits"] = {
             path.stem: score_split(path, Frames(args.stores, args.splits / f"{path.stem}.csv", None))
-            for path in args.predictions
+            for path in sorted(args.predictions.glob("*.npz"))
         }
     write_text(args.output, json.dumps(metrics, indent=1))
 

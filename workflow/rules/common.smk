@@ -107,14 +107,6 @@ def stores_input(wildcards):
     )
 
 
-def predictions_input(wildcards):
-    return expand(
-        f"{RUN}/predictions/{{split}}.npz",
-        split=test_splits(dataset_of(wildcards.dataset)),
-        **wildcards,
-    )
-
-
 def run_folders(tables):
     """Folders of all runs that the tables show, each once."""
     folders = []
@@ -150,7 +142,6 @@ DATA = config["data_dir"]
 wildcard_constraints:
     dataset="[A-Za-z0-9_]+",
     part="[A-Za-z0-9_]+",
-    split="[A-Za-z0-9_]+",
     model="[A-Za-z0-9_]+",
     scale="[a-z]+",
     seed=r"\d+",

@@ -1,17 +1,17 @@
 # trained run → predictions → metrics
 
 
-rule predict_split:
+rule predict_run:
     input:
         checkpoint=f"{RUN}/checkpoint.pt",
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
     output:
-        predictions=f"{RUN}/predictions/{{split}}.npz",
+        predictions=directory(f"{RUN}/predictions"),
     log:
-        "logs/predict_split/{dataset}/{scale}/{model}/seed{seed}/{split}.log",
+        "logs/predict_run/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:
-        "logs/benchmarks/predict_split/{dataset}/{scale}/{model}/seed{seed}/{split}.tsv"
+        "logs/benchmarks/predict_run/{dataset}/{scale}/{model}/seed{seed}.tsv"
     conda:
         model_environment
     threads: lookup(within=config, dpath="threads/predict")
@@ -20,17 +20,18 @@ rule predict_split:
     params:
         stores=stores_folder,
         run=subpath(input.checkpoint, parent=True),
+        tests=lambda wildcards: test_splits(dataset_of(wildcards.dataset)),
     message:
-        "Predicting {wildcards.split} of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
+        "Predicting {params.tests} of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
         "python -m leignn predict --run {params.run} --stores {params.stores}"
-        " --splits {input.splits} --split {wildcards.split} --threads {threads}"
+        " --splits {input.splits} --predict {params.tests} --threads {threads}"
         " --output {output.predictions} --record-failure > {log} 2>&1"
 
 
 rule score_run:
     input:
-        predictions=predictions_input,
+        predictions=f"{RUN}/predictions",
         provenance=f"{RUN}/provenance.json",
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",

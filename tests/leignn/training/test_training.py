@@ -309,8 +309,8 @@ def test_a_failed_run_is_recorded_up_to_the_table(data, tmp_path, monkeypatch, c
     assert cli.main(training) == 2
     assert not (folder / "checkpoint.pt").exists()
     assert cli.main([*training, "--record-failure"]) == 0
-    predictions = f"{folder}/predictions/test.npz"
-    predicting = ["predict", "--run", str(folder), *paths, "--split", "test", "--output", predictions]
+    predictions = f"{folder}/predictions"
+    predicting = ["predict", "--run", str(folder), *paths, "--predict", "test", "--output", predictions]
     assert cli.main(predicting) == 2
     assert cli.main([*predicting, "--record-failure"]) == 0
     scoring = ["score", "--run", str(folder), *paths, "--predictions", predictions]
