@@ -10,7 +10,6 @@ from types import ModuleType
 import torch_geometric  # noqa: F401
 
 from baselines import scatter_sums
-from leignn.errors import InputError
 
 STAND_INS = {"torch_scatter": ("scatter", "segment_coo", "segment_csr"), "torch_sparse": ("SparseTensor",)}
 
@@ -21,9 +20,6 @@ def fairchem_imports() -> Iterator[None]:
 
     Each that is not installed is replaced by :mod:`baselines.scatter_sums`, and only here: afterwards no
     other code finds the stand-in.
-
-    Raises:
-        InputError: fairchem-core or a package that it needs is missing.
     """
     missing = [name for name in STAND_INS if importlib.util.find_spec(name) is None]
     try:
@@ -32,11 +28,6 @@ def fairchem_imports() -> Iterator[None]:
             for attribute in STAND_INS[name]:
                 setattr(sys.modules[name], attribute, getattr(scatter_sums, attribute))
         yield
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"this model needs the package {error.name!r}: "
-            "install requirements.txt and requirements-nodeps.txt, or use workflow/envs/fairchem.yaml"
-        ) from error
     finally:
         for name in missing:
             del sys.modules[name]

@@ -66,7 +66,7 @@ def resolve_run(
         "potential": model["potential"],
         "environment": model.get("environment", "torch"),
         "hyperparameters": model["hyperparameters"][scale],
-        "graph": {**dataset["graph"], **model.get("graph", {})},
+        "graph": {**dataset["graph"], **model.get("graph", {}).get(scale, {})},
         "training": training,
         "dataset_info": {
             key: dataset[key] for key in ("title", "stand_in", "level", "energy_name", "published_as")

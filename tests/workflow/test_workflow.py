@@ -159,6 +159,8 @@ def test_conda_files_pin_what_the_lock_pins() -> None:
         pins = _pins(pip)
         assert len(pins) == len(pip), file
         assert set(pins.items()) <= set((lock | nodeps).items()), file
+    scripts = "".join(path.read_text() for path in (ROOT / "workflow" / "envs").glob("*.post-deploy.sh"))
+    assert set(_pins(scripts.split()).items()) == set(nodeps.items())
 
 
 def _pins(lines: list[str]) -> dict[str, str]:
@@ -203,6 +205,15 @@ def test_the_protocol_of_oc20_is_the_published_one() -> None:
     assert (training["batch_size"], training["forces_weight"], training["clip_norm"]) == (32, 50, 50)
     assert (training["evaluate_every"], training["early_stopping"]) == (5000, 20)
     assert run["graph"] == {"cutoff": 6.0, "max_neighbors": 20, "rule": "strict"}
+
+
+def test_a_model_overrides_the_graph_at_one_scale_only() -> None:
+    from leignn.configure import find_model, resolve_run
+
+    dataset = ROOT / "config/datasets/oc20_standin.yaml"
+    graphs = [resolve_run(dataset, find_model("painn"), s, 0, {})["graph"] for s in ("paper", "smoke")]
+    assert graphs[0] == {"cutoff": 12.0, "max_neighbors": 50, "rule": "strict"}
+    assert graphs[1] == {"cutoff": 6.0, "max_neighbors": 20, "rule": "strict"}
 
 
 def test_lint() -> None:
