@@ -32,7 +32,8 @@ def test_scatter_and_its_gradients(rows, reduce) -> None:
     (known,) = torch.autograd.grad((expected**3).sum(), weight, create_graph=True)
     torch.testing.assert_close(gradient, known)
     torch.testing.assert_close(
-        torch.autograd.grad(gradient.square().sum(), weight), torch.autograd.grad(known.square().sum(), weight)
+        torch.autograd.grad(gradient.square().sum(), weight),
+        torch.autograd.grad(known.square().sum(), weight),
     )
 
 
@@ -61,8 +62,12 @@ def test_rows_of_a_sparse_matrix() -> None:
     wanted = [2, 1, 2, 0]
     found = SparseTensor(row=row, col=col, value=value, sparse_sizes=(4, 4))[torch.tensor(wanted)].storage
     expected = [
-        (place, c, v) for place, r in enumerate(wanted) for c, v in sorted(e[1:] for e in entries if e[0] == r)
+        (place, c, v)
+        for place, r in enumerate(wanted)
+        for c, v in sorted(e[1:] for e in entries if e[0] == r)
     ]
-    assert list(zip(found.row().tolist(), found.col().tolist(), found.value().tolist(), strict=True)) == expected
+    assert (
+        list(zip(found.row().tolist(), found.col().tolist(), found.value().tolist(), strict=True)) == expected
+    )
     ones = SparseTensor(row=row, col=col, value=value, sparse_sizes=(4, 4)).set_value(None)
     assert ones.sum(dim=1).tolist() == [2, 0, 3, 1]

@@ -47,7 +47,9 @@ def test_order_of_atoms_does_not_matter() -> None:
     first = symmetric_graph(Bare(), make_batch([crystal], SCARCE))
     second = symmetric_graph(Bare(), make_batch([crystal[order]], SCARCE))
     back = torch.from_numpy(order)
-    assert described(first.edge_index, first.direction) == described(back[second.edge_index], second.direction)
+    assert described(first.edge_index, first.direction) == described(
+        back[second.edge_index], second.direction
+    )
 
 
 def test_no_edges() -> None:
