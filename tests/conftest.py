@@ -1,13 +1,18 @@
 """Shared by all tests: structures that exercise every branch of the graph, made on the spot."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
+from ase.calculators.emt import EMT
 from torch_geometric.data import Batch
 
 from leignn.data.frames import collate
+from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
@@ -55,3 +60,32 @@ def make_batch(atoms: list[Atoms], spec: GraphSpec | None) -> Batch:
 def atoms(request: pytest.FixtureRequest) -> Atoms:
     """Each of :func:`structures` in turn."""
     return structures()[request.param]
+
+
+def copper_frames() -> list[Structure]:
+    """Rattled copper with EMT labels; one structure without energy, one without forces."""
+    found = []
+    for number in range(48):
+        atoms = bulk("Cu", cubic=True).repeat((2, 1, 1))
+        atoms.rattle(0.15, seed=number)
+        atoms.calc = EMT()
+        atoms.get_potential_energy()
+        structure = Structure.from_atoms(atoms, "cu", number)
+        structure.fixed[0] = True
+        found.append(structure)
+    found[0].energy = np.nan
+    found[1].forces[:] = np.nan
+    return found
+
+
+@pytest.fixture(scope="session")
+def copper(tmp_path_factory) -> tuple[Path, Path]:
+    """Folders of stores and of split manifests of :func:`copper_frames`."""
+    folder = tmp_path_factory.mktemp("data")
+    write_store(folder / "stores" / "all", [copper_frames()], {})
+    splits = folder / "splits"
+    splits.mkdir()
+    for name, rows in (("train", range(40)), ("val", range(40, 44)), ("test", range(44, 48))):
+        table = pd.DataFrame({"part": "all", "index": rows, "system_id": "cu", "frame": rows})
+        table.to_csv(splits / f"{name}.csv", index=False)
+    return folder / "stores", splits

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import ase.io
 import numpy as np
@@ -16,16 +15,13 @@ import torch
 import yaml
 from ase import Atoms
 from ase.build import bulk
-from ase.calculators.emt import EMT
 from ase.optimize import BFGS
-from conftest import make_batch
+from conftest import copper_frames, make_batch
 
 import baselines
 from leignn import LEIGNNCalculator, cli
 from leignn.config import Training
 from leignn.data.frames import Frames, ShuffledBatches
-from leignn.data.store import write_store
-from leignn.data.structure import Structure
 from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.predict import predict
 from leignn.report.results import load_run
@@ -74,37 +70,8 @@ def config(model: str = "leignn", **training) -> dict:
     }
 
 
-def frames() -> list[Structure]:
-    """Rattled copper with EMT labels; one structure without energy, one without forces."""
-    found = []
-    for number in range(48):
-        atoms = bulk("Cu", cubic=True).repeat((2, 1, 1))
-        atoms.rattle(0.15, seed=number)
-        atoms.calc = EMT()
-        atoms.get_potential_energy()
-        structure = Structure.from_atoms(atoms, "cu", number)
-        structure.fixed[0] = True
-        found.append(structure)
-    found[0].energy = np.nan
-    found[1].forces[:] = np.nan
-    return found
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> tuple[Path, Path]:
-    """Folders of stores and of split manifests."""
-    folder = tmp_path_factory.mktemp("data")
-    write_store(folder / "stores" / "all", [frames()], {})
-    splits = folder / "splits"
-    splits.mkdir()
-    for name, rows in (("train", range(40)), ("val", range(40, 44)), ("test", range(44, 48))):
-        table = pd.DataFrame({"part": "all", "index": rows, "system_id": "cu", "frame": rows})
-        table.to_csv(splits / f"{name}.csv", index=False)
-    return folder / "stores", splits
-
-
 def test_loss_counts_free_and_labelled_atoms_only() -> None:
-    structures = frames()[:3]
+    structures = copper_frames()[:3]
     batch = make_batch([bulk("Cu", cubic=True).repeat((2, 1, 1))] * 3, None)
     batch.energy = torch.tensor([s.energy for s in structures], dtype=torch.float64)
     batch.forces = torch.tensor(np.concatenate([s.forces for s in structures])).double()
@@ -156,8 +123,8 @@ def test_moving_average_against_its_recursion() -> None:
 
 
 @pytest.mark.parametrize("model", ["leignn", "schnet"])
-def test_training_beats_the_trivial_predictor_and_runs_in_ase(data, tmp_path, model) -> None:
-    stores, splits = data
+def test_training_beats_the_trivial_predictor_and_runs_in_ase(copper, tmp_path, model) -> None:
+    stores, splits = copper
     errors = {}
     for name in (model, "trivial"):
         run = config(name, max_steps=200)
@@ -184,16 +151,16 @@ def test_training_beats_the_trivial_predictor_and_runs_in_ase(data, tmp_path, mo
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
-def test_other_precisions_follow_the_default(data, tmp_path, precision) -> None:
+def test_other_precisions_follow_the_default(copper, tmp_path, precision) -> None:
     logs = {}
     for name in ("32-true", precision):
-        train(config(precision=name, learning_rate=3e-4, max_steps=20), *data, tmp_path / name, "cpu")
+        train(config(precision=name, learning_rate=3e-4, max_steps=20), *copper, tmp_path / name, "cpu")
         logs[name] = pd.read_csv(tmp_path / name / "log.csv")["val_forces_mae_mev_per_ang"].iloc[-1]
     assert logs[precision] == pytest.approx(logs["32-true"], rel=0.02)
     assert logs[precision] != logs["32-true"]
 
 
-def test_forces_of_schnet_are_the_gradient_of_its_energy(data) -> None:
+def test_forces_of_schnet_are_the_gradient_of_its_energy(copper) -> None:
     torch.manual_seed(0)
     potential = potential_of(config("schnet")).double().eval()
     atoms = bulk("Cu", cubic=True).repeat((2, 1, 1))
@@ -208,14 +175,14 @@ def test_forces_of_schnet_are_the_gradient_of_its_energy(data) -> None:
     assert force == pytest.approx(-(energy(1e-4) - energy(-1e-4)) / 2e-4, rel=1e-5)
 
 
-def test_energies_relative_to_the_training_mean(data, tmp_path) -> None:
-    stores, splits = data
+def test_energies_relative_to_the_training_mean(copper, tmp_path) -> None:
+    stores, splits = copper
     run = config("trivial", energy_target="minus_train_mean")
     potential, train_frames, shift = starting_point(run, stores, splits)
     statistics = potential.compute_statistics(train_frames, shift)
     train(run, stores, splits, tmp_path / "run", "cpu", statistics)
     trained = load_trained(tmp_path / "run" / "checkpoint.pt")
-    expected = np.nanmean([s.energy for s in frames()[:40]])
+    expected = np.nanmean([s.energy for s in copper_frames()[:40]])
     assert trained.energy_shift == pytest.approx(expected)
     energy, _ = predict(trained, Frames(stores, splits / "test.csv", None), 2, "cpu")
     np.testing.assert_allclose(energy, expected, rtol=1e-12)
@@ -236,10 +203,10 @@ train(config, Path(sys.argv[2]), Path(sys.argv[3]), folder, "cpu")
 """
 
 
-def test_a_killed_run_resumes_to_the_same_numbers(data, tmp_path) -> None:
+def test_a_killed_run_resumes_to_the_same_numbers(copper, tmp_path) -> None:
     """Killed by SIGKILL between checkpoints; two checkpoints an evaluation, so either may be the last."""
     settings = config(evaluate_every=100, max_steps=400, batch_size=1)
-    stores, splits = data
+    stores, splits = copper
     results = {}
     for name in ("straight", "killed"):
         folder = tmp_path / name
@@ -266,7 +233,7 @@ def test_a_killed_run_resumes_to_the_same_numbers(data, tmp_path) -> None:
         assert torch.equal(value, results["killed"][1][name]), name
 
 
-def test_a_changed_configuration_starts_anew(data, tmp_path) -> None:
+def test_a_changed_configuration_starts_anew(copper, tmp_path) -> None:
     from leignn.training.train import _resume_point
 
     folder = tmp_path / "resume"
@@ -277,9 +244,9 @@ def test_a_changed_configuration_starts_anew(data, tmp_path) -> None:
     assert not (folder / "last.ckpt").exists()
 
 
-def test_a_diverging_run_stops_with_a_sentence(data, tmp_path) -> None:
+def test_a_diverging_run_stops_with_a_sentence(copper, tmp_path) -> None:
     with pytest.raises(RunFailedError, match="the loss is .* at step 1, batch .* cu/"):
-        train(config(learning_rate=1e30, clip_norm=1e30), *data, tmp_path / "run", "cpu")
+        train(config(learning_rate=1e30, clip_norm=1e30), *copper, tmp_path / "run", "cpu")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
@@ -293,9 +260,9 @@ def test_a_diverging_run_stops_with_a_sentence(data, tmp_path) -> None:
         ),
     ],
 )
-def test_a_failed_run_is_recorded_up_to_the_table(data, tmp_path, monkeypatch, changes, message) -> None:
+def test_a_failed_run_is_recorded_up_to_the_table(copper, tmp_path, monkeypatch, changes, message) -> None:
     """As the workflow runs it: every command ends well, the run's metrics say what happened."""
-    stores, splits = data
+    stores, splits = copper
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(config() | changes))
@@ -352,16 +319,16 @@ def test_bad_checkpoints(tmp_path) -> None:
             load_trained(tmp_path / f"{name}.pt")
 
 
-def test_empty_or_missing_manifest(data, tmp_path) -> None:
+def test_empty_or_missing_manifest(copper, tmp_path) -> None:
     pd.DataFrame(columns=["part", "index", "system_id", "frame"]).to_csv(tmp_path / "empty.csv", index=False)
     with pytest.raises(InputError, match="lists no frame"):
-        Frames(data[0], tmp_path / "empty.csv", None)
+        Frames(copper[0], tmp_path / "empty.csv", None)
     with pytest.raises(InputError, match="missing.csv"):
-        Frames(data[0], tmp_path / "missing.csv", None)
+        Frames(copper[0], tmp_path / "missing.csv", None)
 
 
-def test_relaxed_geometry_writes_a_trajectory_that_ase_reads(data, tmp_path) -> None:
-    train(config(), *data, tmp_path / "run", "cpu")
+def test_relaxed_geometry_writes_a_trajectory_that_ase_reads(copper, tmp_path) -> None:
+    train(config(), *copper, tmp_path / "run", "cpu")
     atoms = bulk("Cu", cubic=True)
     atoms.rattle(0.1, seed=1)
     atoms.calc = LEIGNNCalculator(tmp_path / "run" / "checkpoint.pt")
