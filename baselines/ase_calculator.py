@@ -11,6 +11,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,9 @@ def chgnet(device: str) -> Calculator:
     # chgnet itself would unpickle this file without restrictions.
     content = torch.load(weights, map_location="cpu", weights_only=True)
     model = CHGNet.from_dict(content["model"])
-    return CHGNetCalculator(model, use_device=device, on_isolated_atoms="ignore")
+    calculator = CHGNetCalculator(model, use_device=device, on_isolated_atoms="ignore")
+    calculator.calculate = partial(calculator.calculate, task="ef")  # neither stress nor magnetic moments
+    return calculator
 
 
 CALCULATORS: dict[str, Callable[[str], Calculator]] = {"chgnet": chgnet}
