@@ -13,6 +13,8 @@ from leignn.files import replacing_folder
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
 
+FAILURE = "failure.txt"  # in place of predictions: why there are none
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the run's folder, with checkpoint.pt")
@@ -32,13 +34,19 @@ def main(args: argparse.Namespace) -> None:
     device = args.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    # Of a run that failed there are no predictions: the folder is empty.
-    with replacing_folder(args.output) as folder, recorded(args.record_failure, lambda message: None):
-        trained = load_trained(args.run / "checkpoint.pt", device)
-        for split in args.predict:
-            frames = Frames(args.stores, args.splits / f"{split}.csv", trained.graph)
-            energy, forces = predict(trained, frames, args.batch_size, device)
-            np.savez(folder / f"{split}.npz", energy=energy, forces=forces)
+    with replacing_folder(args.output) as folder:
+
+        def record(message: str) -> None:
+            for file in folder.iterdir():
+                file.unlink()
+            (folder / FAILURE).write_text(message, encoding="utf-8")
+
+        with recorded(args.record_failure, record):
+            trained = load_trained(args.run / "checkpoint.pt", device)
+            for split in args.predict:
+                frames = Frames(args.stores, args.splits / f"{split}.csv", trained.graph)
+                energy, forces = predict(trained, frames, args.batch_size, device)
+                np.savez(folder / f"{split}.npz", energy=energy, forces=forces)
 
 
 def predict(

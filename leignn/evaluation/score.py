@@ -11,6 +11,7 @@ from leignn.config import load_yaml
 from leignn.data.frames import Frames, SequentialBatches
 from leignn.errors import InputError
 from leignn.evaluation.metrics import ErrorSums
+from leignn.evaluation.predict import FAILURE
 from leignn.files import write_text
 
 SCHEMA = 1
@@ -31,12 +32,13 @@ def main(args: argparse.Namespace) -> None:
         record = json.loads((args.run / "provenance.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{args.run / 'provenance.json'} cannot be read: {error}") from error
+    failure = args.predictions / FAILURE
     metrics = {
         "schema": SCHEMA,
         **{key: config[key] for key in ("dataset", "scale", "model", "title", "seed")},
         "stand_in": config["dataset_info"]["stand_in"],
-        "status": "failed" if "failure" in record else "ok",
-        "message": record.get("failure", ""),
+        "status": "failed" if failure.exists() else "ok",
+        "message": failure.read_text(encoding="utf-8") if failure.exists() else "",
         "parameters": record.get("parameters"),
         "train_structures": record.get("train_structures"),
         "train_seconds": record.get("seconds"),
@@ -44,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
         "best_step": record.get("best_step"),
         "splits": {},
     }
-    if "failure" not in record:
+    if not failure.exists():
         metrics["splits"] = {
             path.stem: score_split(path, Frames(args.stores, args.splits / f"{path.stem}.csv", None))
             for path in sorted(args.predictions.glob("*.npz"))

@@ -19,6 +19,7 @@ from ase.optimize import BFGS
 from conftest import copper_frames, make_batch
 
 import baselines
+from baselines.trivial import MeanEnergyZeroForces
 from leignn import LEIGNNCalculator, cli
 from leignn.config import Training
 from leignn.data.frames import Frames, ShuffledBatches
@@ -250,13 +251,39 @@ def test_a_diverging_run_stops_with_a_sentence(copper, tmp_path) -> None:
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
+def test_a_failed_prediction_is_recorded_whole(copper, tmp_path, monkeypatch) -> None:
+    """The second of two splits fails: no half set of predictions is left."""
+    stores, splits = copper
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump(config("trivial")))
+    train(config("trivial"), stores, splits, folder, "cpu", {"mean_energy": 1.0})
+    forward, calls = MeanEnergyZeroForces.forward, []
+
+    def refusing(self, batch):
+        calls.append(len(batch.natoms))
+        if len(calls) > 1:
+            raise RunFailedError("element X is unknown")
+        return forward(self, batch)
+
+    monkeypatch.setattr(MeanEnergyZeroForces, "forward", refusing)
+    paths = ["--run", str(folder), "--stores", str(stores), "--splits", str(splits)]
+    predictions = folder / "predictions"
+    predicting = ["predict", *paths, "--predict", "val", "test", "--output", str(predictions)]
+    assert cli.main([*predicting, "--record-failure"]) == 0
+    assert [file.name for file in predictions.iterdir()] == ["failure.txt"]
+    scoring = ["score", *paths, "--predictions", str(predictions), "--output", f"{folder}/metrics.json"]
+    assert cli.main(scoring) == 0
+    assert load_run(folder).metrics["message"] == "element X is unknown"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"training": PROTOCOL | {"learning_rate": 1e30, "clip_norm": 1e30}}, "the loss is"),
         (
-            {"potential": "baselines.foreign:Model", "environment": "torch"},
-            "needs the package 'absent_package'",
+            {"potential": "baselines.foreign:Model"},
+            "needs the package 'absent_package'.*workflow/envs/torch",
         ),
     ],
 )
