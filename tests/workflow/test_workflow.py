@@ -181,13 +181,17 @@ def test_every_model_file_has_every_scale_and_builds() -> None:
     from leignn.registry import build_potential
 
     for path in set(model_names().values()):
-        model = load_validated(path, "model")
-        for hyperparameters in model["hyperparameters"].values():
+        model, counts = load_validated(path, "model"), {}
+        for scale, hyperparameters in model["hyperparameters"].items():
             potential = build_potential(
                 model["potential"], GraphSpec(6.0, 20), hyperparameters, model.get("environment", "torch")
             )
             statistics = type(potential).load_statistics is not Potential.load_statistics
             assert model.get("statistics", False) == statistics
+            counts[scale] = sum(parameter.numel() for parameter in potential.parameters())
+        stated = re.search(r"# Parameters: ([\d ]+) at paper, ([\d ]+) at mini", path.read_text())
+        if stated or counts["paper"]:
+            assert [int(n.replace(" ", "")) for n in stated.groups()] == [counts["paper"], counts["mini"]]
     assert model_names()["e2gnn"].stem == "leignn"
 
 
