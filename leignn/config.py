@@ -73,7 +73,11 @@ class Training:
             raise InputError(f"{where}: unknown training key {unknown[0]!r}")
         if missing := sorted(required - set(values)):
             raise InputError(f"{where}: training key {missing[0]!r} is missing")
-        return cls(**{name: _number(name, value, where) for name, value in values.items()})
+        numbers = {name: _number(name, value, where) for name, value in values.items()}
+        try:
+            return cls(**numbers)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
 
 
 def _number(name: str, value: Any, where: str) -> Any:

@@ -1,7 +1,8 @@
 """Resolve the configuration of one run: data set × model × scale × seed.
 
-The data set gives the published protocol and graph, the scale's settings override it, and the
-model's own file has the last word. Writes one YAML file that holds everything the run depends on.
+The data set gives the published protocol and graph; the scale's settings override it, the model's
+own file overrides these, and the user's has the last word. Writes one YAML file that holds
+everything the run depends on.
 """
 
 import argparse
@@ -46,15 +47,16 @@ def resolve_run(
         model_path: ``config/models/<model>.yaml``.
         scale: names the block of hyperparameters.
         seed: of the weights and of the order of the data.
-        settings: ``{"training": {...}}`` of the scale or the user, over the data set's protocol.
+        settings: ``{"scale_training": {...}, "training": {...}}``, the scale's and the user's.
     """
     dataset, model = load_dataset(dataset_path), load_validated(model_path, "model")
     if scale not in model["hyperparameters"]:
         raise InputError(f"{model_path}: no hyperparameters for scale {scale!r}")
     training = {
         **dataset["training"],
-        **settings.get("training", {}),
+        **settings.get("scale_training", {}),
         **model.get("training", {}).get(scale, {}),
+        **settings.get("training", {}),
     }
     Training.from_dict(training, f"{dataset_path}, scale {scale!r}, {model_path}")
     return {

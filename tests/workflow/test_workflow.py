@@ -205,6 +205,27 @@ def test_every_data_set_file_is_valid_and_resolves() -> None:
         assert run["hyperparameters"] == {"hidden_channels": 512, "num_layers": 4, "num_rbf": 128}
 
 
+def test_the_users_training_wins_over_the_models_and_that_over_the_scales() -> None:
+    from leignn.configure import find_model, resolve_run
+
+    dataset = ROOT / "config/datasets/oc20_standin.yaml"
+    scale = {"scale_training": {"max_steps": 4000, "clip_norm": 7, "evaluate_every": 200}}
+    run = resolve_run(dataset, find_model("mace"), "mini", 0, scale)
+    assert (run["training"]["max_steps"], run["training"]["clip_norm"]) == (1000, 7)
+    run = resolve_run(dataset, find_model("mace"), "mini", 0, scale | {"training": {"max_steps": 800}})
+    assert run["training"]["max_steps"] == 800
+
+
+def test_small_molecules_by_an_overlay(project) -> None:
+    """As the README says it, with more steps as the overlay itself proposes."""
+    target = "results/runs/lips_sample/mini/leignn/seed0/metrics.json"
+    overlay = ["--configfile", "config/examples/md_samples.yaml"]
+    settings = ["--config", "samples_dir=somewhere", "training={max_steps: 30000}"]
+    done = snakemake("-np", target, *overlay, *settings, folder=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"max_steps": "30000"' in done.stdout and '"batch_size": 4' in done.stdout
+
+
 def test_the_protocol_of_oc20_is_the_published_one() -> None:
     from leignn.configure import find_model, resolve_run
 

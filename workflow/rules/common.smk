@@ -30,7 +30,7 @@ def dataset_of(name):
 
 def run_settings():
     """What the configuration says about every run, for `configure`."""
-    return {"training": config["training"]}
+    return {key: config[key] for key in ("scale_training", "training")}
 
 
 def check_table(table):
