@@ -22,6 +22,7 @@ COMMANDS = {
     "plot-learning-curves": ("leignn.report.figures", "plot validation errors against steps"),
     "render-page": ("leignn.report.page", "render the self-contained results page"),
     "check-reference": ("leignn.reference", "compare the models with a golden file"),
+    "check-observables": ("leignn.md.reference", "compare the observables of MD with a golden file"),
 }
 
 

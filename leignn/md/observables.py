@@ -1,0 +1,178 @@
+"""What a trajectory is judged by: radial distributions, stability, diffusivity (MDSim, Fu et al. 2023)."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Literal
+
+import numpy as np
+
+from leignn.errors import InputError
+
+BINS = 500
+RDF_RANGE = (1e-6, 6.0)  # Å
+HR_RANGE = (1e-6, 10.0)  # Å
+COLLAPSE = 1.0  # RDF MAE, Å, above which a window of a simulation counts as collapsed
+CHUNK_PAIRS = 2**18  # distances at once: they stay in the processor's cache
+
+Convention = Literal["corrected", "mdsim"]
+
+
+def rdf(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Radial distribution function g(r) over all pairs of atoms in a periodic cell.
+
+    g = n / (T·N²/V · 4/3 π (r_hi³ − r_lo³)), n the number of ordered pairs in a bin by their
+    minimum-image distance. N² counts an atom's pair with itself, as MDSim does.
+
+    Args:
+        positions: (T, N, 3) Å, wrapped or not.
+        cell: (3, 3) Å, rows are the lattice vectors.
+
+    Returns:
+        (500,) in bins from 1e-6 to 6 Å (:data:`RDF_RANGE`).
+
+    Raises:
+        InputError: arrays of other shapes, or a cell without volume.
+    """
+    positions = _checked(positions)
+    volume = _volume(cell)
+    count = np.zeros(BINS, dtype=np.int64)
+    for vectors in _pair_vectors(positions):
+        count += np.histogram(_minimum_image_distances(vectors, cell), BINS, RDF_RANGE)[0]
+    edges = np.linspace(*RDF_RANGE, BINS + 1)
+    frames, atoms = positions.shape[:2]
+    shells = 4 / 3 * np.pi * (edges[1:] ** 3 - edges[:-1] ** 3)
+    return 2 * count / (frames * atoms**2 / volume * shells)
+
+
+def rdf_mae(first: np.ndarray, second: np.ndarray) -> float:
+    """∫ |g₁ − g₂| dr in Å, of two functions from :func:`rdf`."""
+    return float(np.abs(first - second).mean() * 6.0)
+
+
+def pair_distances(positions: np.ndarray) -> np.ndarray:
+    """h(r): the density of all interatomic distances, without periodic images.
+
+    Args:
+        positions: (T, N, 3) Å.
+
+    Returns:
+        (500,) in 1/Å, in bins from 1e-6 to 10 Å (:data:`HR_RANGE`); its integral over them is one.
+    """
+    positions = _checked(positions)
+    count = np.zeros(BINS, dtype=np.int64)
+    for vectors in _pair_vectors(positions):
+        count += np.histogram(np.linalg.norm(vectors, axis=-1), BINS, HR_RANGE)[0]
+    if not count.any():
+        raise InputError(f"no two atoms are within {HR_RANGE[1]} Å: h(r) is not defined")
+    width = (HR_RANGE[1] - HR_RANGE[0]) / BINS
+    return count / (count.sum() * width)
+
+
+def pair_distances_mae(first: np.ndarray, second: np.ndarray) -> float:
+    """Mean of |h₁ − h₂| without the first bin, times 10 Å; see :func:`pair_distances`."""
+    return float(np.abs(first - second)[1:].mean() * 10.0)
+
+
+def stability(
+    positions: np.ndarray, cell: np.ndarray, reference: np.ndarray, window: int, frame_time: float
+) -> float:
+    """Time in ps until the RDF leaves the reference's by more than :data:`COLLAPSE`.
+
+    Args:
+        positions: (T, N, 3) Å.
+        cell: (3, 3) Å.
+        reference: (500,) RDF of the reference trajectory.
+        window: frames over which an RDF is taken, 1 ps in MDSim.
+        frame_time: ps between frames.
+
+    Returns:
+        the start of the first of the consecutive windows that has collapsed; else the full length.
+
+    Raises:
+        InputError: the trajectory is shorter than the window.
+    """
+    positions = _checked(positions)
+    if len(positions) < window:
+        raise InputError(f"the trajectory has {len(positions)} frames, fewer than the window's {window}")
+    for start in range(0, len(positions) - window + 1, window):
+        if rdf_mae(rdf(positions[start : start + window], cell), reference) > COLLAPSE:
+            return start * frame_time
+    return len(positions) * frame_time
+
+
+def unwrap(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Positions (T, N, 3) Å without jumps through the cell: each step goes to the nearest image."""
+    positions = _checked(positions)
+    _volume(cell)
+    steps = np.diff(positions @ np.linalg.inv(cell), axis=0)
+    images = np.concatenate([np.zeros_like(positions[:1]), -np.round(steps).cumsum(0)])
+    return positions + images @ cell
+
+
+def diffusion_by_lag(positions: np.ndarray, convention: Convention = "corrected") -> np.ndarray:
+    """MSD / (6·lag) of atoms of equal mass, their common centre taken off, by lag in frames.
+
+    Args:
+        positions: (T, N, 3) Å of the tracked atoms, unwrapped.
+        convention: ``corrected`` averages lag k over its T − k windows; ``mdsim`` divides by one
+            fewer, as MDSim's script does (infinite at the longest lag).
+
+    Returns:
+        (T − 1,) Å² a frame, of the lags 1 … T − 1. Å² a ps are 1e-8 m²/s.
+    """
+    positions = _checked(positions)
+    frames = len(positions)
+    moved = positions - positions.mean(1, keepdims=True)
+    lags = np.arange(1, frames)
+    total = np.array([np.square(moved[lag:] - moved[:-lag]).sum() for lag in lags])
+    windows = frames - lags - (convention == "mdsim")
+    with np.errstate(divide="ignore"):
+        return total / moved.shape[1] / windows / (6 * lags)
+
+
+def _checked(positions: np.ndarray) -> np.ndarray:
+    positions = np.asarray(positions, dtype=np.float64)
+    if positions.ndim != 3 or positions.shape[2] != 3 or not positions.size:
+        raise InputError(f"a trajectory has the shape (frames, atoms, 3), not {positions.shape}")
+    if not np.isfinite(positions).all():
+        frame = int(np.argmin(np.isfinite(positions).all((1, 2))))
+        raise InputError(f"frame {frame} of the trajectory has a position that is not finite")
+    return positions
+
+
+def _volume(cell: np.ndarray) -> float:
+    volume = abs(float(np.linalg.det(cell)))
+    if not volume > 1e-6:
+        raise InputError(f"the cell {np.asarray(cell).tolist()} has no volume")
+    return volume
+
+
+def _pair_vectors(positions: np.ndarray) -> Iterator[np.ndarray]:
+    """(frames, N(N − 1)/2, 3) vectors of all pairs, some frames at a time."""
+    first, second = np.triu_indices(positions.shape[1], k=1)
+    frames = max(1, CHUNK_PAIRS // max(1, len(first)))
+    for start in range(0, len(positions), frames):
+        chunk = positions[start : start + frames]
+        yield chunk[:, second] - chunk[:, first]
+
+
+def _minimum_image_distances(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Lengths of the shortest images, among the cell that holds the vector and its 26 neighbours."""
+    fractional = vectors @ np.linalg.inv(cell)
+    fractional -= np.round(fractional)
+    vectors = fractional @ cell
+    squared = np.einsum("...x,...x->...", vectors, vectors)
+    for shift in _shorter_images(cell):
+        image = vectors + shift
+        np.minimum(squared, np.einsum("...x,...x->...", image, image), out=squared)
+    return np.sqrt(squared)
+
+
+def _shorter_images(cell: np.ndarray) -> list[np.ndarray]:
+    """Those of the 26 lattice shifts that can shorten a vector of the cell around the origin.
+
+    |v + s| < |v| needs 2 v·s < −|s|², and v·s is least at one of the corners.
+    """
+    corners = np.array(list(product((-0.5, 0.5), repeat=3))) @ cell
+    shifts = [np.array(n) @ cell for n in product((-1, 0, 1), repeat=3) if any(n)]
+    return [s for s in shifts if 2 * (corners @ s).min() < -(s @ s) * (1 + 1e-12)]
