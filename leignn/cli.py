@@ -18,6 +18,7 @@ COMMANDS = {
     "train": ("leignn.training.train", "train one run, or resume it"),
     "predict": ("leignn.evaluation.predict", "predict one split with a trained run"),
     "score": ("leignn.evaluation.score", "compute the metrics of a run from its predictions"),
+    "simulate": ("leignn.md.simulate", "molecular dynamics with a trained potential"),
     "build-table": ("leignn.report.tables", "build Table 1 or 2 from metrics files"),
     "plot-learning-curves": ("leignn.report.figures", "plot validation errors against steps"),
     "render-page": ("leignn.report.page", "render the self-contained results page"),

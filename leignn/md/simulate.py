@@ -1,0 +1,236 @@
+"""Simulate at constant temperature with a trained potential; a stopped simulation goes on where it was.
+
+Writes OUTPUT/trajectory.extxyz (positions, momenta, energy and forces, for ASE and OVITO),
+OUTPUT/thermo.csv and OUTPUT/outcome.json. While it runs, OUTPUT/state.npz holds the state of atoms and
+thermostat. A simulation that leaves its bounds stops there; that is an outcome, and no error.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import ase.io
+import numpy as np
+from ase import Atoms, units
+from ase.md.langevin import Langevin
+from ase.md.md import MolecularDynamics
+from ase.md.nose_hoover_chain import NoseHooverChainNVT
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from tqdm import tqdm
+
+from leignn.errors import InputError
+from leignn.files import replacing, write_text
+
+TEMPERATURE_BOUNDS = (0.1, 1e5)  # K, MDSim's
+FRAMES_A_STATE = 20  # frames between saved states
+THERMO = ("time_ps", "potential_ev", "kinetic_ev", "temperature_k", "largest_force_ev_per_ang")
+
+Thermostat = Literal["nose-hoover", "langevin"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One simulation's protocol; spec: MDSim (Fu et al. 2023)."""
+
+    thermostat: Thermostat
+    temperature: float  # K
+    timestep: float  # fs
+    steps: int
+    every: int  # steps between frames
+    seed: int
+    damping: float = 20.0  # Nosé–Hoover: Q = 3 N kT (damping · timestep)²
+    friction: float = 0.01  # Langevin, 1/fs
+
+    def __post_init__(self) -> None:
+        if self.thermostat not in get_args(Thermostat):
+            raise InputError(f"unknown thermostat {self.thermostat!r}")
+        for name in ("temperature", "timestep", "steps", "every", "damping", "friction"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name.replace('_', '-')}: {getattr(self, name)} is not positive")
+        if self.steps % self.every:
+            raise InputError(f"steps: {self.steps} is no multiple of every: {self.every}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", type=Path, required=True, help="RUN/checkpoint.pt")
+    parser.add_argument("--start", type=Path, required=True, help="file with structures that ASE reads")
+    parser.add_argument("--frame", type=int, help="index of the structure to start from (default: by seed)")
+    parser.add_argument("--output", type=Path, required=True, help="the simulation's folder")
+    parser.add_argument("--thermostat", choices=get_args(Thermostat), required=True)
+    parser.add_argument("--temperature", type=float, required=True, help="K")
+    parser.add_argument("--timestep", type=float, required=True, help="fs")
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--every", type=int, default=50, help="steps between frames (default 50)")
+    parser.add_argument("--seed", type=int, default=0, help="of velocities, noise and first frame")
+    parser.add_argument("--damping", type=float, default=20.0, help="Nosé–Hoover, time steps (default 20)")
+    parser.add_argument("--friction", type=float, default=0.01, help="Langevin, 1/fs (default 0.01)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+    parser.add_argument("--device", default="cpu", help="where the potential runs, e.g. cuda")
+
+
+def main(args: argparse.Namespace) -> None:
+    import torch
+
+    from leignn.calculator import LEIGNNCalculator
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    settings = Settings(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Settings)})
+    try:
+        frames = ase.io.read(os.fspath(args.start), ":")
+        number = args.frame
+        if number is None:
+            number = int(np.random.default_rng(settings.seed).integers(len(frames)))
+        atoms = frames[number]
+    except Exception as error:  # every format of ASE fails in its own way
+        raise InputError(f"{args.start}: frame {args.frame} cannot be read: {error}") from error
+    atoms.calc = LEIGNNCalculator(args.checkpoint, args.device)
+    start = {"checkpoint": str(args.checkpoint), "start": str(args.start), "frame": number}
+    outcome = simulate(atoms, settings, args.output, start)
+    print(f"{outcome['status']}: {outcome['reason']}; {outcome['ns_per_day']:.3f} ns/day")
+
+
+def simulate(
+    atoms: Atoms, settings: Settings, output: Path, start: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Run ``atoms``, with their calculator, to ``settings.steps``; or finish a run that was stopped.
+
+    Args:
+        atoms: starting structure; changed in place.
+        settings: the protocol. Velocities are drawn at its temperature.
+        output: folder for the results.
+        start: what else the simulation depends on, kept in the outcome. A folder that belongs to
+            other settings or another start is begun anew.
+
+    Returns:
+        the outcome: ``status`` finished or stopped, ``reason``, ``steps``, ``time_ps``,
+        ``steps_per_second`` and ``ns_per_day`` of the last session, ``settings``, ``start``.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    identity = {"settings": dataclasses.asdict(settings), "start": start or {}, "atoms": len(atoms)}
+    rng = np.random.default_rng(settings.seed)
+    MaxwellBoltzmannDistribution(atoms, temperature_K=settings.temperature, rng=rng)
+    dynamics = _dynamics(atoms, settings, rng)
+    step = _resume(output, dynamics, rng, identity)
+    first, began, reason = step, time.perf_counter(), _out_of_bounds(atoms)
+    if step == 0:
+        _write_frame(output, atoms, settings, step)
+    progress = tqdm(
+        total=settings.steps, initial=step, unit="step", desc="simulate", disable=not sys.stderr.isatty()
+    )
+    while step < settings.steps and not reason:
+        dynamics.step()
+        step += 1
+        progress.update()
+        reason = _out_of_bounds(atoms)
+        if step % settings.every == 0 and not reason:
+            _write_frame(output, atoms, settings, step)
+            if step % (settings.every * FRAMES_A_STATE) == 0:
+                _save_state(output, dynamics, rng, identity, step)
+    progress.close()
+    speed = (step - first) / (time.perf_counter() - began)
+    outcome = identity | {
+        "status": "stopped" if reason else "finished",
+        "reason": reason or f"{step} steps",
+        "steps": step,
+        "time_ps": step * settings.timestep / 1000,
+        "steps_per_second": speed,
+        "ns_per_day": speed * settings.timestep * 1e-6 * 86400,
+    }
+    write_text(output / "outcome.json", json.dumps(outcome, indent=1))
+    (output / "state.npz").unlink(missing_ok=True)
+    return outcome
+
+
+def _dynamics(atoms: Atoms, settings: Settings, rng: np.random.Generator) -> MolecularDynamics:
+    timestep = settings.timestep * units.fs
+    if settings.thermostat == "langevin":
+        friction = settings.friction / units.fs
+        return Langevin(
+            atoms, timestep, temperature_K=settings.temperature, friction=friction, fixcm=False, rng=rng
+        )
+    return NoseHooverChainNVT(
+        atoms, timestep, settings.temperature, tdamp=settings.damping * timestep, tchain=1
+    )
+
+
+def _out_of_bounds(atoms: Atoms) -> str:
+    """Why the simulation has to stop; empty if it need not."""
+    energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+    if not (np.isfinite(energy) and np.isfinite(forces).all()):
+        return f"energy {energy} eV or a force is not finite"
+    temperature = atoms.get_temperature()
+    if not TEMPERATURE_BOUNDS[0] <= temperature <= TEMPERATURE_BOUNDS[1]:
+        return f"temperature {temperature:.3g} K is outside {TEMPERATURE_BOUNDS}"
+    return ""
+
+
+def _write_frame(output: Path, atoms: Atoms, settings: Settings, step: int) -> None:
+    first = step == 0
+    atoms.info = {"time_fs": step * settings.timestep}
+    ase.io.write(output / "trajectory.extxyz", atoms, format="extxyz", append=not first)
+    numbers = (
+        step * settings.timestep / 1000,
+        atoms.get_potential_energy(),
+        atoms.get_kinetic_energy(),
+        atoms.get_temperature(),
+        np.linalg.norm(atoms.get_forces(), axis=1).max(),
+    )
+    with open(output / "thermo.csv", "w" if first else "a", encoding="utf-8") as file:
+        if first:
+            file.write(",".join(THERMO) + "\n")
+        file.write(",".join(repr(float(number)) for number in numbers) + "\n")
+
+
+def _save_state(
+    output: Path, dynamics: MolecularDynamics, rng: np.random.Generator, identity: dict[str, Any], step: int
+) -> None:
+    thermostat = getattr(dynamics, "_thermostat", None)  # ASE offers no way to read or set it
+    with replacing(output / "state.npz") as temporary:
+        np.savez(
+            temporary,
+            identity=json.dumps(identity),
+            step=step,
+            positions=dynamics.atoms.positions,
+            momenta=dynamics.atoms.get_momenta(),
+            eta=thermostat._eta if thermostat else np.zeros(0),
+            p_eta=thermostat._p_eta if thermostat else np.zeros(0),
+            rng=json.dumps(rng.bit_generator.state),
+            sizes=[(output / name).stat().st_size for name in ("trajectory.extxyz", "thermo.csv")],
+        )
+
+
+def _resume(
+    output: Path, dynamics: MolecularDynamics, rng: np.random.Generator, identity: dict[str, Any]
+) -> int:
+    """Put the saved state of this very simulation in place; return its step, 0 without one.
+
+    What was written after that state is cut off, so that no frame is repeated.
+    """
+    path = output / "state.npz"
+    if not path.exists():
+        return 0
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            state = dict(file)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged: remove it to begin anew ({error})") from error
+    if json.loads(str(state["identity"])) != identity:
+        return 0
+    for name, size in zip(("trajectory.extxyz", "thermo.csv"), state["sizes"], strict=True):
+        os.truncate(output / name, int(size))
+    atoms = dynamics.atoms
+    atoms.set_positions(state["positions"])
+    atoms.set_momenta(state["momenta"])
+    rng.bit_generator.state = json.loads(str(state["rng"]))
+    if isinstance(dynamics, NoseHooverChainNVT):
+        dynamics._q, dynamics._p = atoms.get_positions(), atoms.get_momenta()
+        dynamics._thermostat._eta, dynamics._thermostat._p_eta = state["eta"], state["p_eta"]
+    print(f"resuming from step {int(state['step'])}", flush=True)
+    return int(state["step"])
