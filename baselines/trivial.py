@@ -19,9 +19,11 @@ class MeanEnergyZeroForces(Potential):
         self.register_buffer("mean_energy", torch.full((), torch.nan, dtype=torch.float64))
 
     def compute_statistics(self, frames: Frames, energy_shift: float) -> dict[str, Any]:
+        """``mean_energy`` in eV of the training structures that have one."""
         return {"mean_energy": frames.mean_energy() - energy_shift}
 
     def load_statistics(self, statistics: dict[str, Any]) -> None:
+        """Take what :meth:`compute_statistics` returned."""
         self.mean_energy.fill_(statistics["mean_energy"])
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,11 +1,17 @@
-"""Write files so that they are either whole or not there."""
+"""Write files so that they are either whole or not there; read arrays that may be damaged."""
 
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from leignn.errors import InputError
 
 
 @contextmanager
@@ -44,3 +50,19 @@ def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an npz file, without unpickling.
+
+    Raises:
+        InputError: the file is missing, damaged or no npz.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        # Without numpy's own words, which advise to unpickle it.
+        raise InputError(f"{path} is damaged or no npz of plain arrays") from error

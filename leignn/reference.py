@@ -13,6 +13,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from leignn.errors import InputError
+from leignn.files import read_arrays
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN, load_published
 
@@ -43,11 +44,7 @@ def compare_with_golden(path: Path) -> tuple[str, dict[str, float]]:
     Raises:
         InputError: the file is missing or is no golden file of LEIGNN.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            golden = dict(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a readable golden file: {error}") from error
+    golden = read_arrays(path)
     try:
         if "param/vn_emb.weight" in golden:
             return "leignn", _errors(golden, update="nmu")

@@ -8,7 +8,6 @@ import io
 import lzma
 import os
 import re
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -17,7 +16,6 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import ase.io
 import numpy as np
@@ -27,6 +25,7 @@ from ase.io.extxyz import read_xyz
 from leignn.data.checks import LARGEST_ATOMIC_NUMBER, check
 from leignn.data.structure import Structure
 from leignn.errors import InputError
+from leignn.files import read_arrays
 
 CHUNK_CHARACTERS = 2**20  # of text: some 130 frames of OC20
 CHUNK_FRAMES = 128  # of formats that are no text
@@ -295,11 +294,10 @@ def _read_rmd17(path: Path, labels: dict[str, str]) -> Iterator[list[Structure]]
 def _rmd17_arrays(path: Path) -> list[np.ndarray]:
     """nuclear_charges (n,), coords (S, n, 3), energies (S,), forces (S, n, 3), old_indices (S,)."""
     names = ("nuclear_charges", "coords", "energies", "forces", "old_indices")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = [file[name] for name in names]
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} is damaged or no npz with the arrays {', '.join(names)}") from error
+    content = read_arrays(path)
+    if missing := [name for name in names if name not in content]:
+        raise InputError(f"{path} has no array {missing[0]!r}: an rMD17 file has {', '.join(names)}")
+    arrays = [content[name] for name in names]
     charges, coords = arrays[:2]
     per_atom, per_frame = (len(coords), len(charges), 3), (len(coords),)
     for name, array, shape in zip(

@@ -2,17 +2,14 @@
 
 import argparse
 import json
-import zipfile
 from pathlib import Path
-
-import numpy as np
 
 from leignn.config import load_yaml
 from leignn.data.frames import Frames, SequentialBatches
 from leignn.errors import InputError
 from leignn.evaluation.metrics import ErrorSums
 from leignn.evaluation.predict import FAILURE
-from leignn.files import write_text
+from leignn.files import read_arrays, write_text
 
 SCHEMA = 1
 CHUNK = 1024  # structures
@@ -60,11 +57,11 @@ def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | No
     Raises:
         InputError: the predictions cannot be read or are not of this split.
     """
+    arrays = read_arrays(predictions)
     try:
-        with np.load(predictions, allow_pickle=False) as file:
-            energy, forces = file["energy"], file["forces"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{predictions} holds no predictions: {error}") from error
+        energy, forces = arrays["energy"], arrays["forces"]
+    except KeyError as error:
+        raise InputError(f"{predictions} holds no predictions: no array {error}") from error
     if len(energy) != len(frames):
         raise InputError(f"{predictions} has {len(energy)} structures, its manifest {len(frames)}")
     sums, first_atom = ErrorSums(), 0

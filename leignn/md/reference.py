@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from leignn.errors import InputError
+from leignn.files import read_arrays
 from leignn.md.observables import diffusion_by_lag, pair_distances, rdf, rdf_mae, unwrap
 
 TOLERANCE = 1e-10
@@ -35,11 +36,7 @@ def compare_with_golden(path: Path) -> dict[str, float]:
     Raises:
         InputError: the file is missing or is no golden file of observables.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            golden = dict(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a readable golden file: {error}") from error
+    golden = read_arrays(path)
     try:
         positions, cell = golden["positions"], golden["cell"]
         tracked = positions[:, golden["numbers"] == LITHIUM]

@@ -25,7 +25,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from tqdm import tqdm
 
 from leignn.errors import InputError
-from leignn.files import replacing, write_text
+from leignn.files import read_arrays, replacing, write_text
 
 TEMPERATURE_BOUNDS = (0.1, 1e5)  # K, MDSim's
 FRAMES_A_STATE = 20  # frames between saved states
@@ -89,7 +89,8 @@ def main(args: argparse.Namespace) -> None:
             number = int(np.random.default_rng(settings.seed).integers(len(frames)))
         atoms = frames[number]
     except Exception as error:  # every format of ASE fails in its own way
-        raise InputError(f"{args.start}: frame {args.frame} cannot be read: {error}") from error
+        which = "a frame" if args.frame is None else f"frame {args.frame}"
+        raise InputError(f"{args.start}: {which} cannot be read: {error}") from error
     atoms.calc = LEIGNNCalculator(args.checkpoint, args.device)
     start = {"checkpoint": str(args.checkpoint), "start": str(args.start), "frame": number}
     outcome = simulate(atoms, settings, args.output, start)
@@ -217,10 +218,9 @@ def _resume(
     if not path.exists():
         return 0
     try:
-        with np.load(path, allow_pickle=False) as file:
-            state = dict(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged: remove it to begin anew ({error})") from error
+        state = read_arrays(path)
+    except InputError as error:
+        raise InputError(f"{error}; remove it to begin anew") from error
     if json.loads(str(state["identity"])) != identity:
         return 0
     for name, size in zip(("trajectory.extxyz", "thermo.csv"), state["sizes"], strict=True):

@@ -23,10 +23,15 @@ FAILURE = "failure"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_starting_arguments(parser)
+    parser.add_argument("--output", type=Path, required=True, help="RUN/statistics.json")
+
+
+def add_starting_arguments(parser: argparse.ArgumentParser) -> None:
+    """What :func:`starting_point` needs, and how to run it."""
     parser.add_argument("--config", type=Path, required=True, help="RUN/config.yaml")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
-    parser.add_argument("--output", type=Path, required=True, help="RUN/statistics.json")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     add_argument(parser)
 

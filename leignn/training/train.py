@@ -27,22 +27,18 @@ from leignn.files import write_text
 from leignn.provenance import provenance
 from leignn.trained import TrainedPotential, save_failure
 from leignn.training.callbacks import ExponentialMovingAverage, ProgressBar, RunLog, StopWhenStale
-from leignn.training.failure import add_argument, recorded
+from leignn.training.failure import recorded
 from leignn.training.module import TrainingModule
-from leignn.training.statistics import read_statistics, starting_point
+from leignn.training.statistics import add_starting_arguments, read_statistics, starting_point
 
 VALIDATION_METRIC = "val_forces_mae"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, required=True, help="RUN/config.yaml")
-    parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
-    parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
+    add_starting_arguments(parser)
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
     parser.add_argument("--statistics", type=Path, help="RUN/statistics.json, for models that need it")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add_argument(parser)
 
 
 def main(args: argparse.Namespace) -> None:

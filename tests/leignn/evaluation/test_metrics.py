@@ -84,7 +84,10 @@ def test_no_label_is_no_number() -> None:
 
 def test_foreign_predictions_are_refused(tmp_path) -> None:
     (tmp_path / "id.npz").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="holds no predictions"):
+    with pytest.raises(InputError, match="id.npz is damaged"):
+        score_split(tmp_path / "id.npz", [])
+    np.savez(tmp_path / "id.npz", energy=np.zeros(3))
+    with pytest.raises(InputError, match="id.npz holds no predictions: no array 'forces'"):
         score_split(tmp_path / "id.npz", [])
     np.savez(tmp_path / "id.npz", energy=np.zeros(3), forces=np.zeros((2, 3)))
     with pytest.raises(InputError, match="3 structures, its manifest 0"):

@@ -47,7 +47,8 @@ def test_check_observables_fails_on_wrong_numbers(tmp_path) -> None:
 def test_a_file_that_is_no_golden_file(tmp_path, capsys) -> None:
     np.savez(tmp_path / "other.npz", positions=np.zeros((2, 2, 3)))
     (tmp_path / "broken.npz").write_bytes(b"PK")
-    for name in ("other", "broken", "missing"):
+    (tmp_path / "cut.npz").write_bytes(GOLDEN.read_bytes()[:4000])  # a zip file without its end
+    for name in ("other", "broken", "cut", "missing"):
         assert cli.main(["check-observables", str(tmp_path / f"{name}.npz")]) == 2
         assert f"{name}.npz" in capsys.readouterr().err
 

@@ -148,7 +148,7 @@ def test_by_command_with_a_trained_potential(copper_run, tmp_path, capsys) -> No
 
 def test_a_damaged_state_is_named(tmp_path) -> None:
     (tmp_path / "state.npz").write_bytes(b"PK")
-    with pytest.raises(InputError, match="state.npz is damaged"):
+    with pytest.raises(InputError, match="state.npz is damaged .*remove it"):
         simulate(crystal(), settings("langevin"), tmp_path)
 
 
