@@ -62,7 +62,7 @@ def _tables(path: Path, runs: list[Run]) -> list[dict[str, Any]]:
         shown, ranked = rows(group), ranks(group)
         result.append(
             {
-                "title": f"{TITLES[path.stem]}: {group['dataset_title'].iloc[0]}",
+                "title": f"{TITLES.get(path.stem, path.stem)}: {group['dataset_title'].iloc[0]}",
                 "id": f"{path.stem}-{group['dataset'].iloc[0]}",
                 "rows": _rows(group, shown["model"], cells(shown), runs),
                 "note": " ".join([note(group), counts_note(group), *failures(group)]),

@@ -15,6 +15,7 @@ from leignn.errors import InputError
 from leignn.report.layout import CELLS, RANK_CORRELATION, TRIVIAL
 from leignn.report.results import load_run, load_runs
 from leignn.report.tables import build_table, load_published
+from leignn.training.callbacks import RunLog
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published"
 SPLITS = ["id", "ood_ads", "ood_cat", "ood_both"]
@@ -140,6 +141,27 @@ def test_a_failed_run_says_so(tmp_path) -> None:
     row = table_of(runs).loc["LEIGNN"]
     assert row["status"] == "failed: loss is nan"
     assert row[list(CELLS)].isna().all()
+
+
+def test_a_failed_run_keeps_no_figure_and_no_page_from_being_made(tmp_path) -> None:
+    """As ``train --record-failure`` leaves it: a log without rows, metrics without splits."""
+    good = make_run(tmp_path, "leignn", "LEIGNN")
+    lost = dict.fromkeys(("parameters", "train_structures", "train_seconds", "steps", "best_step"))
+    bad = make_run(tmp_path, "schnet", "SchNet", status="failed", message="needs 'x'", splits={}, **lost)
+    RunLog.write_empty(tmp_path / "empty.csv")
+    (tmp_path / "empty.csv").replace(bad / "log.csv")
+    metrics = [str(run / "metrics.json") for run in (good, bad)]
+    table, figure, page = (tmp_path / name for name in ("table1.csv", "curves.svg", "index.html"))
+    published = str(PUBLISHED / "table1.csv")
+    arguments = ["--table", "table1", "--published", published, "--metrics", *metrics]
+    assert main(["build-table", *arguments, "--output", str(table)]) == 0
+    runs = ["--runs", str(good), str(bad)]
+    assert main(["plot-learning-curves", *runs, "--output", str(figure)]) == 0
+    shown = ["--tables", str(table), "--figures", str(figure), *runs]
+    assert main(["render-page", *shown, "--output", str(page)]) == 0
+    text = page.read_text()
+    assert "(failed)" in text and "SchNet failed: needs &#39;x&#39;." in text
+    assert "SchNet failed: needs 'x'." in table.with_suffix(".md").read_text()
 
 
 def test_the_papers_improvements_follow_from_its_own_numbers(tmp_path) -> None:
