@@ -1,8 +1,8 @@
 """Resolve the configuration of one run: data set × model × scale × seed.
 
 The data set gives the published protocol and graph; the scale's settings override it, the model's
-own file overrides these, and the user's has the last word. Writes one YAML file that holds
-everything the run depends on.
+own file overrides these (its general settings first, then those for the data set's benchmark), and the
+user's has the last word. Writes one YAML file that holds everything the run depends on.
 """
 
 import argparse
@@ -52,10 +52,15 @@ def resolve_run(
     dataset, model = load_dataset(dataset_path), load_validated(model_path, "model")
     if scale not in model["hyperparameters"]:
         raise InputError(f"{model_path}: no hyperparameters for scale {scale!r}")
+    own = model.get("benchmarks", {}).get(dataset.get("benchmark"), {})
+
+    def of_model(key: str) -> dict[str, Any]:
+        return {**model.get(key, {}).get(scale, {}), **own.get(key, {}).get(scale, {})}
+
     training = {
         **dataset["training"],
         **settings.get("scale_training", {}),
-        **model.get("training", {}).get(scale, {}),
+        **of_model("training"),
         **settings.get("training", {}),
     }
     Training.from_dict(training, f"{dataset_path}, scale {scale!r}, {model_path}")
@@ -67,8 +72,8 @@ def resolve_run(
         "title": model["title"],
         "potential": model["potential"],
         "environment": model.get("environment", "torch"),
-        "hyperparameters": model["hyperparameters"][scale],
-        "graph": {**dataset["graph"], **model.get("graph", {}).get(scale, {})},
+        "hyperparameters": own.get("hyperparameters", {}).get(scale, model["hyperparameters"][scale]),
+        "graph": {**dataset["graph"], **of_model("graph")},
         "training": training,
         "dataset_info": {
             key: dataset[key] for key in ("title", "stand_in", "level", "energy_name", "published_as")

@@ -247,6 +247,23 @@ def test_a_model_overrides_the_graph_at_one_scale_only() -> None:
     assert graphs[1] == {"cutoff": 6.0, "max_neighbors": 20, "rule": "strict"}
 
 
+def test_a_model_has_settings_of_its_own_for_a_benchmark(project) -> None:
+    from leignn.configure import find_model, resolve_run
+
+    model = yaml.safe_load((project / "config/models/painn.yaml").read_text())
+    own = {"hyperparameters": {"paper": {"size": 3}}, "graph": {"paper": {"cutoff": 4}}}
+    model["benchmarks"] = {"mdsim": own}
+    (project / "config/models/painn.yaml").write_text(yaml.safe_dump(model))
+    changed, dataset = project / "config/models/painn.yaml", project / "config/datasets/lips_sample.yaml"
+    run = resolve_run(dataset, changed, "paper", 0, {})
+    assert run["hyperparameters"] == {"size": 3}
+    assert run["graph"]["cutoff"] == 4 and run["graph"]["max_neighbors"] == 50
+    other = resolve_run(project / "config/datasets/oc20_200k.yaml", changed, "paper", 0, {})
+    assert other == resolve_run(
+        project / "config/datasets/oc20_200k.yaml", find_model("painn"), "paper", 0, {}
+    )
+
+
 def test_lint() -> None:
     done = snakemake("--lint")
     assert done.returncode == 0, done.stderr
