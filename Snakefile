@@ -13,6 +13,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/md.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -21,5 +22,8 @@ rule all:
     input:
         "results/table1.csv",
         "results/table2.csv",
+        "results/table3.csv",
         "results/learning_curves.svg",
+        "results/figure5.svg",
+        "results/dynamics.svg",
         "results/index.html",

@@ -1,17 +1,18 @@
 """What a trajectory is judged by: radial distributions, stability, diffusivity (MDSim, Fu et al. 2023)."""
 
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Callable, Iterator
+from itertools import combinations_with_replacement, product
 from typing import Literal
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from leignn.errors import InputError
 
 BINS = 500
 RDF_RANGE = (1e-6, 6.0)  # Å
 HR_RANGE = (1e-6, 10.0)  # Å
-COLLAPSE = 1.0  # RDF MAE, Å, above which a window of a simulation counts as collapsed
+COLLAPSE = 1.0  # Å: a window of a simulation that deviates by more has collapsed
 CHUNK_PAIRS = 2**18  # distances at once: they stay in the processor's cache
 
 Convention = Literal["corrected", "mdsim"]
@@ -34,14 +35,45 @@ def rdf(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
         InputError: arrays of other shapes, or a cell without volume.
     """
     positions = _checked(positions)
+    pairs = np.triu_indices(positions.shape[1], k=1)
+    return 2 * _pair_density(positions, cell, pairs) / positions.shape[1] ** 2
+
+
+def partial_rdfs(positions: np.ndarray, cell: np.ndarray, numbers: np.ndarray) -> dict[str, np.ndarray]:
+    """g(r) of every pair of elements, each one for a mixture without structure.
+
+    Args:
+        positions: (T, N, 3) Å, wrapped or not.
+        cell: (3, 3) Å, rows are the lattice vectors.
+        numbers: (N,) atomic numbers.
+
+    Returns:
+        by name ("Li-S", the lighter element first): (500,) in the bins of :func:`rdf`. Pairs of an
+        element that occurs once are left out.
+    """
+    positions = _checked(positions)
+    first, second = np.triu_indices(positions.shape[1], k=1)
+    low, high = np.minimum(numbers[first], numbers[second]), np.maximum(numbers[first], numbers[second])
+    found = {}
+    for a, b in combinations_with_replacement(np.unique(numbers), 2):
+        chosen = (low == a) & (high == b)
+        if chosen.any():
+            density = _pair_density(positions, cell, (first[chosen], second[chosen]))
+            found[f"{chemical_symbols[a]}-{chemical_symbols[b]}"] = density / chosen.sum()
+    return found
+
+
+def _pair_density(
+    positions: np.ndarray, cell: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """(500,) number of the given pairs in each shell, a frame, over the shell's part of the cell's volume."""
     volume = _volume(cell)
     count = np.zeros(BINS, dtype=np.int64)
-    for vectors in _pair_vectors(positions):
+    for vectors in _pair_vectors(positions, pairs):
         count += np.histogram(_minimum_image_distances(vectors, cell), BINS, RDF_RANGE)[0]
     edges = np.linspace(*RDF_RANGE, BINS + 1)
-    frames, atoms = positions.shape[:2]
     shells = 4 / 3 * np.pi * (edges[1:] ** 3 - edges[:-1] ** 3)
-    return 2 * count / (frames * atoms**2 / volume * shells)
+    return count / (len(positions) * shells / volume)
 
 
 def rdf_mae(first: np.ndarray, second: np.ndarray) -> float:
@@ -60,7 +92,7 @@ def pair_distances(positions: np.ndarray) -> np.ndarray:
     """
     positions = _checked(positions)
     count = np.zeros(BINS, dtype=np.int64)
-    for vectors in _pair_vectors(positions):
+    for vectors in _pair_vectors(positions, np.triu_indices(positions.shape[1], k=1)):
         count += np.histogram(np.linalg.norm(vectors, axis=-1), BINS, HR_RANGE)[0]
     if not count.any():
         raise InputError(f"no two atoms are within {HR_RANGE[1]} Å: h(r) is not defined")
@@ -74,19 +106,19 @@ def pair_distances_mae(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def stability(
-    positions: np.ndarray, cell: np.ndarray, reference: np.ndarray, window: int, frame_time: float
+    positions: np.ndarray, deviation: Callable[[np.ndarray], float], window: int, frame_time: float
 ) -> float:
-    """Time in ps until the RDF leaves the reference's by more than :data:`COLLAPSE`.
+    """Time in ps until a window of the trajectory deviates from the reference by more than 1 Å.
 
     Args:
         positions: (T, N, 3) Å.
-        cell: (3, 3) Å.
-        reference: (500,) RDF of the reference trajectory.
-        window: frames over which an RDF is taken, 1 ps in MDSim.
+        deviation: of a window's positions from the reference; MDSim's is the RDF's MAE, Å.
+        window: frames of a window, 1 ps in MDSim.
         frame_time: ps between frames.
 
     Returns:
-        the start of the first of the consecutive windows that has collapsed; else the full length.
+        the start of the first of the consecutive windows that deviates by more than
+        :data:`COLLAPSE`; else the full length.
 
     Raises:
         InputError: the trajectory is shorter than the window.
@@ -95,7 +127,7 @@ def stability(
     if len(positions) < window:
         raise InputError(f"the trajectory has {len(positions)} frames, fewer than the window's {window}")
     for start in range(0, len(positions) - window + 1, window):
-        if rdf_mae(rdf(positions[start : start + window], cell), reference) > COLLAPSE:
+        if deviation(positions[start : start + window]) > COLLAPSE:
             return start * frame_time
     return len(positions) * frame_time
 
@@ -147,9 +179,9 @@ def _volume(cell: np.ndarray) -> float:
     return volume
 
 
-def _pair_vectors(positions: np.ndarray) -> Iterator[np.ndarray]:
-    """(frames, N(N − 1)/2, 3) vectors of all pairs, some frames at a time."""
-    first, second = np.triu_indices(positions.shape[1], k=1)
+def _pair_vectors(positions: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> Iterator[np.ndarray]:
+    """(frames, P, 3) vectors of P pairs, some frames at a time."""
+    first, second = pairs
     frames = max(1, CHUNK_PAIRS // max(1, len(first)))
     for start in range(0, len(positions), frames):
         chunk = positions[start : start + frames]

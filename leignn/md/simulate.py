@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from leignn.errors import InputError
 from leignn.files import read_arrays, replacing, write_text
+from leignn.training.failure import add_argument, recorded
 
 TEMPERATURE_BOUNDS = (0.1, 1e5)  # K, MDSim's
 FRAMES_A_STATE = 20  # frames between saved states
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--friction", type=float, default=0.01, help="Langevin, 1/fs (default 0.01)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     parser.add_argument("--device", default="cpu", help="where the potential runs, e.g. cuda")
+    add_argument(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -91,10 +93,17 @@ def main(args: argparse.Namespace) -> None:
     except Exception as error:  # every format of ASE fails in its own way
         which = "a frame" if args.frame is None else f"frame {args.frame}"
         raise InputError(f"{args.start}: {which} cannot be read: {error}") from error
-    atoms.calc = LEIGNNCalculator(args.checkpoint, args.device)
     start = {"checkpoint": str(args.checkpoint), "start": str(args.start), "frame": number}
-    outcome = simulate(atoms, settings, args.output, start)
-    print(f"{outcome['status']}: {outcome['reason']}; {outcome['ns_per_day']:.3f} ns/day")
+
+    def record(message: str) -> None:
+        outcome = {"settings": dataclasses.asdict(settings), "start": start}
+        outcome |= {"status": "failed", "reason": message}
+        write_text(args.output / "outcome.json", json.dumps(outcome, indent=1))
+
+    with recorded(args.record_failure, record):
+        atoms.calc = LEIGNNCalculator(args.checkpoint, args.device)
+        outcome = simulate(atoms, settings, args.output, start)
+        print(f"{outcome['status']}: {outcome['reason']}; {outcome['ns_per_day']:.3f} ns/day")
 
 
 def simulate(

@@ -9,9 +9,12 @@ from leignn.config import load_validated, validate
 from leignn.configure import find_model, resolve_run
 from leignn.data.dataset_config import load_dataset, stores_of, test_splits
 from leignn.errors import InputError
+from leignn.md.protocol import analysis_of, as_arguments, simulation_of
 
 TABLES = ["table1", "table2"]
+MD_TABLES = ["table3", "figure5"]
 RUN = "results/runs/{dataset}/{scale}/{model}/seed{seed}"
+SIMULATION = f"{RUN}/md/start{{start}}"
 
 
 def stop(error):
@@ -125,14 +128,43 @@ def run_files(tables, name):
     return expand("{folder}/{name}", folder=run_folders(tables), name=name)
 
 
+def simulation_files(tables, name):
+    """Files of all simulations of the tables' runs."""
+    return expand(
+        "{folder}/md/start{start}/{name}",
+        folder=run_folders(tables),
+        start=range(config["simulation"]["starts"]),
+        name=name,
+    )
+
+
+def references_of(*tables):
+    """Observables of the reference trajectory of every data set of the tables."""
+    datasets = dict.fromkeys(
+        name for table in tables for name in config[table]["datasets"]
+    )
+    return expand("{data}/references/{dataset}.npz", data=DATA, dataset=datasets)
+
+
+def simulation_arguments(wildcards):
+    settings = config["simulation"]["settings"]
+    dataset = dataset_of(wildcards.dataset)
+    return as_arguments(
+        simulation_of(dataset, model_of(wildcards), wildcards.scale, settings)
+    )
+
+
 def table_metrics(wildcards):
     return run_files([wildcards.table], "metrics.json")
 
 
 try:
     validate(config, "config", "configuration")
-    for table in TABLES:
+    for table in TABLES + MD_TABLES:
         check_table(table)
+    for table in MD_TABLES:
+        for name in config[table]["datasets"]:
+            analysis_of(dataset_of(name))
 except InputError as error:
     stop(error)
 
@@ -145,4 +177,5 @@ wildcard_constraints:
     model="[A-Za-z0-9_]+",
     scale="[a-z]+",
     seed=r"\d+",
+    start=r"\d+",
     table="table1|table2",

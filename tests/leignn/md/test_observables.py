@@ -16,6 +16,7 @@ from leignn.md.observables import (
     diffusion_by_lag,
     pair_distances,
     pair_distances_mae,
+    partial_rdfs,
     rdf,
     rdf_mae,
     stability,
@@ -143,6 +144,19 @@ def test_diffusivity_against_the_msd_by_fft() -> None:
     )
 
 
+def test_partial_rdfs_of_an_ideal_mixture_are_one_and_add_up() -> None:
+    rng = np.random.default_rng(8)
+    cell, numbers = np.diag([13.0, 13, 13]), np.array([3] * 10 + [16] * 29 + [15])
+    positions = rng.uniform(0, 13, (400, 40, 3))
+    partial = partial_rdfs(positions, cell, numbers)
+    assert set(partial) == {"Li-Li", "Li-S", "S-S", "Li-P", "P-S"}  # one P: no pair of its own
+    for pair in ("Li-Li", "Li-S", "S-S"):
+        assert partial[pair][200:].mean() == pytest.approx(1, abs=0.03)
+    pairs = {"Li-Li": 45, "Li-S": 290, "S-S": 29 * 14, "Li-P": 10, "P-S": 29}
+    total = sum(2 * count * partial[name] for name, count in pairs.items()) / 40**2
+    np.testing.assert_allclose(total, rdf(positions, cell), rtol=1e-12)
+
+
 def test_stability_ends_where_the_structure_does() -> None:
     rng = np.random.default_rng(5)
     atoms = bulk("Cu", cubic=True).repeat(3)
@@ -150,11 +164,15 @@ def test_stability_ends_where_the_structure_does() -> None:
     good = atoms.positions + rng.normal(0, 0.1, (40, len(atoms), 3))
     bad = rng.uniform(0, 1, (10, len(atoms), 3)) @ cell
     reference = rdf(good, cell)
-    assert stability(good, cell, reference, window=5, frame_time=0.1) == pytest.approx(4.0)
+
+    def deviation(positions: np.ndarray) -> float:
+        return rdf_mae(rdf(positions, cell), reference)
+
+    assert stability(good, deviation, window=5, frame_time=0.1) == pytest.approx(4.0)
     both = np.concatenate([good, bad])
-    assert stability(both, cell, reference, window=5, frame_time=0.1) == pytest.approx(4.0)
+    assert stability(both, deviation, window=5, frame_time=0.1) == pytest.approx(4.0)
     early = np.concatenate([good[:10], bad, good])
-    assert stability(early, cell, reference, window=5, frame_time=0.1) == pytest.approx(1.0)
+    assert stability(early, deviation, window=5, frame_time=0.1) == pytest.approx(1.0)
     assert rdf_mae(reference, reference) == 0
 
 
@@ -165,7 +183,7 @@ def test_stability_ends_where_the_structure_does() -> None:
         (lambda p, c: rdf(p[:0], c), "shape"),
         (lambda p, c: rdf(p, np.zeros((3, 3))), "no volume"),
         (lambda p, c: unwrap(p, np.zeros((3, 3))), "no volume"),
-        (lambda p, c: stability(p, c, np.ones(BINS), 9, 0.1), "4 frames, fewer than the window's 9"),
+        (lambda p, c: stability(p, lambda window: 0.0, 9, 0.1), "4 frames, fewer than the window's 9"),
         (lambda p, c: rdf(np.where(np.arange(4)[:, None, None] == 2, np.nan, p), c), "frame 2"),
         (lambda p, c: pair_distances(p * 1e3), "no two atoms"),
     ],

@@ -1,0 +1,187 @@
+# trained run → simulations → observables → Table 3, Figure 5
+
+
+rule generate_md_standin:
+    output:
+        directory(f"{DATA}/raw/md_standin"),
+    log:
+        "logs/generate_md_standin.log",
+    benchmark:
+        "logs/benchmarks/generate_md_standin.tsv"
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Generating the EMT stand-in for LiPS"
+    shell:
+        "python -m leignn generate-md-standin --output {output} > {log} 2>&1"
+
+
+rule analyse_reference:
+    input:
+        dataset="config/datasets/{dataset}.yaml",
+        stores=stores_input,
+    output:
+        f"{DATA}/references/{{dataset}}.npz",
+    log:
+        "logs/analyse_reference/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/analyse_reference/{dataset}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    params:
+        stores=stores_folder,
+    message:
+        "Computing the observables of the reference trajectory of {wildcards.dataset}"
+    shell:
+        "python -m leignn analyse-reference --dataset {input.dataset} --stores {params.stores}"
+        " --output {output} > {log} 2>&1"
+
+
+rule draw_starts:
+    input:
+        stores=stores_input,
+        splits=f"{DATA}/splits/{{dataset}}",
+    output:
+        f"{DATA}/starts/{{dataset}}.extxyz",
+    log:
+        "logs/draw_starts/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/draw_starts/{dataset}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    params:
+        stores=stores_folder,
+        starts=lookup(within=config, dpath="simulation/starts"),
+    message:
+        "Drawing starting configurations from the test split of {wildcards.dataset}"
+    shell:
+        "python -m leignn extract-frames --stores {params.stores} --manifest {input.splits}/test.csv"
+        " --count {params.starts} --output {output} > {log} 2>&1"
+
+
+# The trajectory and thermo.csv are no outputs: they must survive a job that is killed.
+rule simulate_run:
+    input:
+        checkpoint=f"{RUN}/checkpoint.pt",
+        starts=f"{DATA}/starts/{{dataset}}.extxyz",
+    output:
+        outcome=f"{SIMULATION}/outcome.json",
+    log:
+        "logs/simulate_run/{dataset}/{scale}/{model}/seed{seed}/start{start}.log",
+    benchmark:
+        "logs/benchmarks/simulate_run/{dataset}/{scale}/{model}/seed{seed}/start{start}.tsv"
+    conda:
+        model_environment
+    threads: lookup(within=config, dpath="threads/predict")
+    resources:
+        gpu=lookup(within=config, dpath="gpu"),
+    params:
+        folder=subpath(output.outcome, parent=True),
+        settings=simulation_arguments,
+    message:
+        "Simulating {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}, start {wildcards.start}"
+    shell:
+        "python -m leignn simulate --checkpoint {input.checkpoint} --start {input.starts}"
+        " --frame {wildcards.start} --seed {wildcards.start} {params.settings}"
+        " --threads {threads} --output {params.folder} --record-failure > {log} 2>&1"
+
+
+rule analyse_simulation:
+    input:
+        outcome=f"{SIMULATION}/outcome.json",
+        config=f"{RUN}/config.yaml",
+        dataset="config/datasets/{dataset}.yaml",
+        reference=f"{DATA}/references/{{dataset}}.npz",
+    output:
+        observables=f"{SIMULATION}/observables.json",
+        curves=f"{SIMULATION}/observables.npz",
+    log:
+        "logs/analyse_simulation/{dataset}/{scale}/{model}/seed{seed}/start{start}.log",
+    benchmark:
+        "logs/benchmarks/analyse_simulation/{dataset}/{scale}/{model}/seed{seed}/start{start}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    params:
+        folder=subpath(input.outcome, parent=True),
+        run=subpath(input.config, parent=True),
+    message:
+        "Computing the observables of {wildcards.model} on {wildcards.dataset}, start {wildcards.start}"
+    shell:
+        "python -m leignn analyse-simulation --simulation {params.folder} --run {params.run}"
+        " --dataset {input.dataset} --reference {input.reference}"
+        " --output {output.observables} > {log} 2>&1"
+
+
+rule build_table3:
+    input:
+        metrics=run_files(["table3"], "metrics.json"),
+        observables=simulation_files(["table3"], "observables.json"),
+        published="config/published/table3.csv",
+    output:
+        csv=report(
+            "results/table3.csv",
+            caption="../report/table3.rst",
+            category="Tables",
+            labels={"table": "table3"},
+        ),
+        markdown="results/table3.md",
+        latex="results/table3.tex",
+    log:
+        "logs/build_table3.log",
+    benchmark:
+        "logs/benchmarks/build_table3.tsv"
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Building Table 3"
+    shell:
+        "python -m leignn build-table3 --published {input.published} --metrics {input.metrics}"
+        " --observables {input.observables} --output {output.csv} > {log} 2>&1"
+
+
+rule plot_figure5:
+    input:
+        simulations=simulation_files(["figure5"], "observables.json"),
+        references=references_of("figure5"),
+    output:
+        report(
+            "results/figure5.svg",
+            caption="../report/figure5.rst",
+            category="Figures",
+            labels={"figure": "structure in simulations"},
+        ),
+    log:
+        "logs/plot_figure5.log",
+    benchmark:
+        "logs/benchmarks/plot_figure5.tsv"
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Plotting Figure 5"
+    shell:
+        "python -m leignn plot-figure5 --simulations {input.simulations}"
+        " --references {input.references} --output {output} > {log} 2>&1"
+
+
+rule plot_dynamics:
+    input:
+        simulations=simulation_files(["table3", "figure5"], "observables.json"),
+        references=references_of("table3", "figure5"),
+    output:
+        report(
+            "results/dynamics.svg",
+            caption="../report/dynamics.rst",
+            category="Figures",
+            labels={"figure": "forces, temperature, diffusion"},
+        ),
+    log:
+        "logs/plot_dynamics.log",
+    benchmark:
+        "logs/benchmarks/plot_dynamics.tsv"
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Plotting forces, temperatures and diffusion"
+    shell:
+        "python -m leignn plot-dynamics --simulations {input.simulations}"
+        " --references {input.references} --output {output} > {log} 2>&1"
