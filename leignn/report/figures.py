@@ -3,18 +3,12 @@
 import argparse
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-from leignn.files import replacing
 from leignn.report.layout import TRIVIAL
 from leignn.report.results import Run, load_runs
+from leignn.report.style import COLOURS, save_figure
 
-# Okabe and Ito's colours, distinct to colour-blind readers; one a model, in the order of the runs;
-# a second round is dotted.
-COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
 QUANTITIES = {
     "val_forces_mae_mev_per_ang": "validation force MAE (meV/Å)",
     "val_energy_mae_mev": "validation energy MAE (meV)",
@@ -31,8 +25,10 @@ def main(args: argparse.Namespace) -> None:
 
 
 def plot_learning_curves(runs: list[Run], output: Path) -> None:
-    """Draw the curves; the trivial predictor is a dashed line. Equal input gives an equal file."""
-    matplotlib.rcParams |= {"svg.hashsalt": "leignn", "font.size": 9, "svg.fonttype": "none"}
+    """Draw the curves, one colour a model in the order of the runs (a second round is dotted).
+
+    The trivial predictor is a dashed line.
+    """
     datasets = list(dict.fromkeys(run.config["dataset"] for run in runs))
     titles = list(dict.fromkeys(r.metrics["title"] for r in runs if r.metrics["title"] != TRIVIAL))
     figure, axes = plt.subplots(
@@ -62,6 +58,4 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
         handles, labels = axis.get_legend_handles_labels()
         by_label |= dict(zip(labels, handles, strict=True))
     figure.legend(by_label.values(), by_label.keys(), frameon=False, fontsize=8, loc="outside right upper")
-    with replacing(output) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    save_figure(figure, output)
