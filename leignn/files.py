@@ -1,5 +1,6 @@
-"""Write files so that they are either whole or not there; read arrays that may be damaged."""
+"""Write files so that they are either whole or not there; read files that may be damaged."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -7,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -66,3 +68,15 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         # Without numpy's own words, which advise to unpickle it.
         raise InputError(f"{path} is damaged or no npz of plain arrays") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error

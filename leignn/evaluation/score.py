@@ -9,7 +9,7 @@ from leignn.data.frames import Frames, SequentialBatches
 from leignn.errors import InputError
 from leignn.evaluation.metrics import ErrorSums
 from leignn.evaluation.predict import FAILURE
-from leignn.files import read_arrays, write_text
+from leignn.files import read_arrays, read_json, write_text
 
 SCHEMA = 1
 CHUNK = 1024  # structures
@@ -25,10 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     config = load_yaml(args.run / "config.yaml")
-    try:
-        record = json.loads((args.run / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{args.run / 'provenance.json'} cannot be read: {error}") from error
+    record = read_json(args.run / "provenance.json")
     failure = args.predictions / FAILURE
     metrics = {
         "schema": SCHEMA,

@@ -16,10 +16,10 @@ import pandas as pd
 from leignn.config import load_yaml, validate
 from leignn.data.dataset_config import load_dataset
 from leignn.errors import InputError
-from leignn.files import read_arrays, replacing, write_text
+from leignn.files import read_arrays, read_json, replacing, write_text
 from leignn.md.observables import pair_distances, pair_distances_mae, rdf, rdf_mae, stability
 from leignn.md.protocol import Analysis, Diffusion, analysis_of
-from leignn.md.reference_trajectory import curves_of, diffusivity
+from leignn.md.reference_trajectory import comparable, curves_of, diffusivity
 from leignn.md.trajectory import Trajectory, simulated_trajectory
 
 SCHEMA = 1
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     config = load_yaml(args.run / "config.yaml")
     analysis = analysis_of(load_dataset(args.dataset))
-    outcome = _load_json(args.simulation / "outcome.json")
+    outcome = read_json(args.simulation / "outcome.json")
     content = {
         "schema": SCHEMA,
         **{key: config[key] for key in ("dataset", "scale", "model", "title", "seed")},
@@ -84,16 +84,17 @@ def observables(
     def of_pair_distances(positions: np.ndarray) -> float:
         return pair_distances_mae(pair_distances(positions), reference["pair_distances"])
 
+    positions = comparable(trajectory, analysis)
     deviation = of_rdf if analysis.distribution == "rdf" else of_pair_distances
     window = max(1, round(analysis.window / trajectory.frame_time))
     # A simulation that stopped within its first window was stable for as long as it lasted.
     stable = time
     if len(trajectory) >= window:
-        stable = min(time, stability(trajectory.positions, deviation, window, trajectory.frame_time))
+        stable = min(time, stability(positions, deviation, window, trajectory.frame_time))
     found = {
         "stability_ps": stable,
-        "rdf_mae": of_rdf(trajectory.positions) if trajectory.periodic else None,
-        "pair_distances_mae": of_pair_distances(trajectory.positions),
+        "rdf_mae": of_rdf(positions) if trajectory.periodic else None,
+        "pair_distances_mae": of_pair_distances(positions),
     }
     if analysis.diffusion is not None:
         found |= _diffusivities(trajectory, analysis.diffusion, reference, stable)
@@ -116,10 +117,3 @@ def _diffusivities(
     if found["diffusivity_reference"] is not None:
         found["diffusivity_error"] = abs(found["diffusivity"] - expected)
     return found
-
-
-def _load_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error

@@ -141,6 +141,13 @@ def unwrap(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
     return positions + images @ cell
 
 
+def wrap(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Positions (T, N, 3) Å moved into the cell."""
+    positions = _checked(positions)
+    _volume(cell)
+    return positions - np.floor(positions @ np.linalg.inv(cell)) @ cell
+
+
 def diffusion_by_lag(positions: np.ndarray, convention: Convention = "corrected") -> np.ndarray:
     """MSD / (6·lag) of atoms of equal mass, their common centre taken off, by lag in frames.
 

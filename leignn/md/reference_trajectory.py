@@ -18,6 +18,7 @@ from leignn.md.observables import (
     rdf,
     rdf_mae,
     unwrap,
+    wrap,
 )
 from leignn.md.protocol import Analysis, Diffusion, analysis_of
 from leignn.md.trajectory import Trajectory, reference_trajectory
@@ -39,7 +40,8 @@ def main(args: argparse.Namespace) -> None:
     trajectory = reference_trajectory(store, analysis.frame_time)
     check_reference(trajectory, analysis, store)
     curves = curves_of(trajectory, analysis, {})
-    halves = trajectory.positions[::2], trajectory.positions[1::2]
+    positions = comparable(trajectory, analysis)
+    halves = positions[::2], positions[1::2]
     first, second = (pair_distances(half) for half in halves)
     curves["pair_distances_mae_of_halves"] = np.array(pair_distances_mae(first, second))
     if trajectory.periodic:
@@ -55,13 +57,22 @@ def check_reference(trajectory: Trajectory, analysis: Analysis, where: Path) -> 
     """Raise InputError unless ``analysis`` can be made on the reference ``trajectory``."""
     if analysis.distribution == "rdf" and not trajectory.periodic:
         raise InputError(f"{where}: the cell {trajectory.cell.tolist()} has no volume, which an RDF needs")
-    if trajectory.frame_time is not None and len(trajectory) * trajectory.frame_time < analysis.window:
-        length = len(trajectory) * trajectory.frame_time
-        raise InputError(
-            f"{where}: the reference is {length:g} ps, shorter than the {analysis.window:g} ps window"
-        )
+    length = np.inf if trajectory.frame_time is None else len(trajectory) * trajectory.frame_time
+    if length < analysis.window:
+        window = f"the window of {analysis.window:g} ps"
+        raise InputError(f"{where}: the reference is {length:g} ps long, shorter than {window}")
     if analysis.diffusion is not None:
         _tracked(trajectory, analysis.diffusion)
+
+
+def comparable(trajectory: Trajectory, analysis: Analysis) -> np.ndarray:
+    """(T, N, 3) Å, so that distances without periodic images mean the same in every trajectory.
+
+    What fills its cell is wrapped into it; a molecule is left as it is, whole.
+    """
+    if analysis.distribution == "rdf":
+        return wrap(trajectory.positions, trajectory.cell)
+    return trajectory.positions
 
 
 def curves_of(
@@ -80,7 +91,7 @@ def curves_of(
         in Å² and ``msd_lag`` in ps; ``numbers``, ``cell`` and the ``last_frame`` (N, 3) Å.
     """
     found = {
-        "pair_distances": pair_distances(trajectory.positions),
+        "pair_distances": pair_distances(comparable(trajectory, analysis)),
         "numbers": trajectory.numbers,
         "cell": trajectory.cell,
         "last_frame": trajectory.positions[-1],

@@ -1,17 +1,16 @@
 """Build Table 3: force errors, and what simulations make of them, beside the published values."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from leignn.config import validate
 from leignn.errors import InputError
 from leignn.files import replacing
 from leignn.report.results import Run, load_runs
+from leignn.report.simulations import Simulation, load_simulations
 
 PUBLISHED_FOR = "LiPS"  # whose published rows stand beside data that compare with none
 # Column of the table → key of observables.json; whether less is better.
@@ -49,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     runs = load_runs([path.parent for path in args.metrics])
-    table = build_table(runs, load_observables(args.observables), load_published(args.published))
+    table = build_table(runs, load_simulations(args.observables), load_published(args.published))
     with replacing(args.output) as temporary:
         table.to_csv(temporary, index=False)
 
@@ -65,29 +64,12 @@ def load_published(path: Path) -> pd.DataFrame:
     return published
 
 
-def load_observables(paths: list[Path]) -> list[dict[str, Any]]:
-    """Every ``observables.json``, held against its schema.
-
-    Raises:
-        InputError: a file is missing, damaged or of another schema.
-    """
-    found = []
-    for path in paths:
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read: {error}") from error
-        validate(content, "observables", path)
-        found.append(content)
-    return found
-
-
-def build_table(runs: list[Run], simulations: list[dict[str, Any]], published: pd.DataFrame) -> pd.DataFrame:
+def build_table(runs: list[Run], simulations: list[Simulation], published: pd.DataFrame) -> pd.DataFrame:
     """One row a model and data set.
 
     Args:
         runs: the trained runs.
-        simulations: what :func:`load_observables` returns.
+        simulations: of these runs.
         published: see :func:`load_published`.
 
     Returns:
@@ -99,12 +81,12 @@ def build_table(runs: list[Run], simulations: list[dict[str, Any]], published: p
     rows = []
     for key in dict.fromkeys((r.config["dataset"], r.config["scale"]) for r in runs):
         members = [r for r in runs if (r.config["dataset"], r.config["scale"]) == key]
-        simulated = [s for s in simulations if (s["dataset"], s["scale"]) == key]
+        simulated = [s for s in simulations if (s.dataset, s.observables["scale"]) == key]
         rows.append(_rows_of_dataset(members, simulated, published))
     return pd.concat(rows, ignore_index=True)
 
 
-def _rows_of_dataset(runs: list[Run], simulations: list[dict[str, Any]], published: pd.DataFrame) -> pd.DataFrame:
+def _rows_of_dataset(runs: list[Run], simulations: list[Simulation], published: pd.DataFrame) -> pd.DataFrame:
     info = runs[0].config["dataset_info"]
     paper = published[published["dataset"] == (info["published_as"] or PUBLISHED_FOR)].set_index("model")
     titles = list(dict.fromkeys(r.metrics["title"] for r in runs))
@@ -118,7 +100,7 @@ def _rows_of_dataset(runs: list[Run], simulations: list[dict[str, Any]], publish
             "model": title,
         }
         row |= _trained([r for r in runs if r.metrics["title"] == title])
-        row |= _simulated([s for s in simulations if s["title"] == title])
+        row |= _simulated([s for s in simulations if s.observables["title"] == title])
         for cell in CELLS:
             row[f"{cell}_published"] = paper[cell].get(title, np.nan)
             comparable = info["published_as"] is not None
@@ -134,7 +116,10 @@ def _columns() -> list[str]:
     columns = ["dataset", "dataset_title", "stand_in", "scale", "model", "status", "n_seeds", "parameters"]
     columns += ["n_simulations", "n_stopped", "simulated_ps"]
     for cell in CELLS:
-        columns += [cell, *(f"{cell}_{what}" for what in ("stderr", "count", "published", "difference", "rank"))]
+        columns += [
+            cell,
+            *(f"{cell}_{what}" for what in ("stderr", "count", "published", "difference", "rank")),
+        ]
     return [*columns, *EXTRAS, "ns_per_day"]
 
 
@@ -148,8 +133,8 @@ def _trained(runs: list[Run]) -> dict[str, Any]:
     return {"status": status, "n_seeds": len(good), "parameters": parameters} | _mean(FORCES, forces)
 
 
-def _simulated(simulations: list[dict[str, Any]]) -> dict[str, Any]:
-    ran = [s for s in simulations if s["outcome"]["status"] != "failed"]
+def _simulated(simulations: list[Simulation]) -> dict[str, Any]:
+    ran = [s.observables for s in simulations if s.ran]
     row: dict[str, Any] = {
         "n_simulations": len(ran),
         "n_stopped": sum(s["outcome"]["status"] == "stopped" for s in ran),

@@ -1,6 +1,5 @@
 """Read the results files of runs."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pandas as pd
 
 from leignn.config import load_yaml, validate
 from leignn.errors import InputError
+from leignn.files import read_json
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Run:
 
     def provenance(self) -> dict[str, Any]:
         """``provenance.json``."""
-        record = _load_json(self.folder / "provenance.json")
+        record = read_json(self.folder / "provenance.json")
         validate(record, "provenance", self.folder / "provenance.json")
         return record
 
@@ -46,7 +46,7 @@ def load_run(folder: Path) -> Run:
         InputError: a file is missing, damaged or of another schema.
     """
     folder = Path(folder)
-    metrics = _load_json(folder / "metrics.json")
+    metrics = read_json(folder / "metrics.json")
     validate(metrics, "metrics", folder / "metrics.json")
     return Run(folder, load_yaml(folder / "config.yaml"), metrics)
 
@@ -74,10 +74,3 @@ def load_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} cannot be read: {error}") from error
     validate(table.to_dict("records"), "table", path)
     return table
-
-
-def _load_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error

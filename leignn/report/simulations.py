@@ -1,0 +1,60 @@
+"""Simulations as the figures want them: numbers, curves and temperatures of each, and its reference."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from leignn.config import validate
+from leignn.errors import InputError
+from leignn.files import read_arrays, read_json
+
+MODEL, REFERENCE = "#D55E00", "#000000"
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One simulation's folder and what its files say."""
+
+    folder: Path
+    observables: dict[str, Any]
+
+    @property
+    def dataset(self) -> str:
+        return self.observables["dataset"]
+
+    @property
+    def ran(self) -> bool:
+        """Whether there is a trajectory: its potential had been trained."""
+        return self.observables["outcome"]["status"] != "failed"
+
+    def curves(self) -> dict[str, Any]:
+        """Arrays of ``observables.npz`` (see :func:`leignn.md.reference_trajectory.curves_of`)."""
+        return read_arrays(self.folder / "observables.npz")
+
+    def thermo(self) -> pd.DataFrame:
+        """``thermo.csv``."""
+        try:
+            return pd.read_csv(self.folder / "thermo.csv")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.folder / 'thermo.csv'} cannot be read: {error}") from error
+
+
+def load_simulations(paths: list[Path]) -> list[Simulation]:
+    """Read every ``observables.json``.
+
+    Raises:
+        InputError: a file is missing, damaged or of another schema.
+    """
+    found = []
+    for path in paths:
+        content = read_json(path)
+        validate(content, "observables", path)
+        found.append(Simulation(path.parent, content))
+    return found
+
+
+def load_references(paths: list[Path]) -> dict[str, dict[str, Any]]:
+    """Curves of the reference trajectories, by the data set their files are called after."""
+    return {path.stem: read_arrays(path) for path in paths}

@@ -1,0 +1,202 @@
+"""Trajectories and their analysis: what is refused, and numbers known beforehand."""
+
+import json
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+import yaml
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from leignn.cli import main
+from leignn.config import load_yaml
+from leignn.data.build import build_store
+from leignn.data.dataset_config import load_dataset
+from leignn.data.md_standin import generate
+from leignn.data.store import write_store
+from leignn.data.structure import Structure
+from leignn.errors import InputError
+from leignn.files import read_arrays
+from leignn.md.protocol import Diffusion, analysis_of, as_arguments, simulation_of
+from leignn.md.reference_trajectory import diffusivity
+from leignn.md.trajectory import Trajectory, reference_trajectory, simulated_trajectory
+
+STANDIN = Path("config/datasets/md_standin.yaml")
+CELL = np.diag([8.0, 9.0, 10.0])
+
+
+def frames(number: int, atoms: int = 4, timestep: float = 50.0, cell: np.ndarray = CELL) -> list[Atoms]:
+    rng = np.random.default_rng(3)
+    found = []
+    for i in range(number):
+        structure = Atoms([29, 79] * (atoms // 2), rng.uniform(0, 8, (atoms, 3)), cell=cell, pbc=True)
+        structure.info["time_fs"] = i * timestep
+        structure.calc = SinglePointCalculator(structure, energy=1.0, forces=rng.normal(0, 1, (atoms, 3)))
+        found.append(structure)
+    return found
+
+
+def store(folder: Path, structures: list[Atoms]) -> Path:
+    """A store of ``structures``; their info may hold step and run."""
+    found = [
+        Structure.from_atoms(atoms, atoms.info.get("run", "a"), atoms.info.get("step", number))
+        for number, atoms in enumerate(structures)
+    ]
+    write_store(folder / "stores" / "all", [found], {})
+    return folder / "stores" / "all"
+
+
+def test_a_reference_is_put_in_order(tmp_path) -> None:
+    structures = frames(6)
+    for number, structure in enumerate(structures):
+        structure.info["step"] = number
+    shuffled = [structures[i] for i in (3, 0, 5, 1, 4, 2)]
+    found = reference_trajectory(store(tmp_path, shuffled), 50.0)
+    np.testing.assert_allclose(found.positions, [s.positions for s in structures], atol=1e-7)
+    np.testing.assert_allclose(found.forces, [s.get_forces() for s in structures], atol=1e-6)
+    assert found.frame_time == 0.05
+    unordered = reference_trajectory(tmp_path / "stores" / "all", None)
+    np.testing.assert_allclose(unordered.positions[0], structures[3].positions, atol=1e-7)
+    assert unordered.frame_time is None
+
+
+def test_bad_references_are_one_sentence(tmp_path) -> None:
+    structures = frames(6)
+    for number, structure in enumerate(structures):
+        structure.info["step"] = number + 3 * (number > 2)
+    with pytest.raises(InputError, match="no frame between 2 and 6"):
+        reference_trajectory(store(tmp_path, structures), 50.0)
+    structures[5].info["run"] = "b"
+    with pytest.raises(InputError, match="one system, not of 2"):
+        reference_trajectory(store(tmp_path, structures), 50.0)
+    fewer = frames(6)
+    fewer[3] = fewer[3][:2]
+    fewer[3].calc = SinglePointCalculator(fewer[3], energy=1.0, forces=np.zeros((2, 3)))
+    with pytest.raises(InputError, match="frame 3 has 2 atoms, the first 4"):
+        reference_trajectory(store(tmp_path, fewer), 50.0)
+    other = frames(6)
+    other[4].numbers = [79, 29, 29, 79]
+    with pytest.raises(InputError, match="frame 4 has other elements"):
+        reference_trajectory(store(tmp_path, other), 50.0)
+    with pytest.raises(InputError, match="frame 5 has other cell"):
+        reference_trajectory(store(tmp_path, frames(5) + frames(1, cell=1.1 * CELL)), 50.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found: found[:4] + found[5:], "a frame is missing between 150 and 250 fs"),
+        (lambda found: found[:4] + found[3:], "a frame is repeated between 150 and 150 fs"),
+        (lambda found: found[:2], "2 frames: too few"),
+        (lambda found: found[:3] + [a[:2] for a in found[3:]], "frame 3 has 2 atoms, the first 4"),
+    ],
+)
+def test_bad_simulations_are_one_sentence(tmp_path, change, message) -> None:
+    found = change(frames(8))
+    for atoms in found:
+        if atoms.calc is None:
+            atoms.calc = SinglePointCalculator(atoms, energy=1.0, forces=np.zeros((len(atoms), 3)))
+    ase.io.write(tmp_path / "t.extxyz", found)
+    with pytest.raises(InputError, match=message):
+        simulated_trajectory(tmp_path / "t.extxyz")
+
+
+def test_a_reference_shorter_than_the_window_or_without_volume(tmp_path, capsys) -> None:
+    command = ["analyse-reference", "--dataset", str(STANDIN), "--output", str(tmp_path / "r.npz")]
+    store(tmp_path, frames(19))
+    assert main([*command, "--stores", str(tmp_path / "stores")]) == 2
+    assert "0.95 ps long, shorter than the window of 1 ps" in capsys.readouterr().err
+    flat = frames(25, cell=np.zeros((3, 3)))
+    for atoms in flat:
+        atoms.pbc = False
+    store(tmp_path, flat)
+    assert main([*command, "--stores", str(tmp_path / "stores")]) == 2
+    assert "has no volume" in capsys.readouterr().err
+    assert not (tmp_path / "r.npz").exists()
+
+
+def test_diffusivity_of_a_random_walk_is_read_at_its_lag() -> None:
+    """⟨|Δr|²⟩ = 3 σ² a step; D = σ² / (2 Δt)."""
+    rng = np.random.default_rng(0)
+    sigma, spacing, atoms = 0.2, 0.0125, 900
+    steps = rng.normal(0, sigma / 2, (1601, atoms, 3))  # of a quarter of the spacing that counts
+    positions = np.cumsum(steps, axis=0) % 8.0  # wrapped
+    numbers = np.array([3] * atoms)
+    walk = Trajectory(positions, np.zeros_like(positions), numbers, np.diag([8.0] * 3), spacing)
+    how = Diffusion("Li", skip=0.5, spacing=0.05, lag=2.0, stable=1.0)
+    expected = sigma**2 / (2 * 0.05) * 10  # 1e-9 m²/s
+    assert diffusivity(walk, how, "corrected") == pytest.approx(expected, rel=0.03)
+    windows = (1601 - 40 + 3) // 4 - 40
+    ratio = diffusivity(walk, how, "mdsim") / diffusivity(walk, how, "corrected")
+    assert ratio == pytest.approx(windows / (windows - 1), rel=1e-9)
+    with pytest.raises(InputError, match="too short for a diffusivity at a lag of 30 ps"):
+        diffusivity(walk, Diffusion("Li", 0.5, 0.05, 30.0, 1.0), "corrected")
+    with pytest.raises(InputError, match=r"0\.0125 ps apart allow no spacing of 0\.03 ps"):
+        diffusivity(walk, Diffusion("Li", 0.5, 0.03, 2.0, 1.0), "corrected")
+    with pytest.raises(InputError, match="the trajectory has no S"):
+        diffusivity(walk, Diffusion("S", 0.5, 0.05, 2.0, 1.0), "corrected")
+
+
+def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
+    """The stand-in itself, given as the trajectory of a simulation: every error is (nearly) zero."""
+    generate(tmp_path, frames=110, seed=1)
+    structures = ase.io.read(tmp_path / "trajectory.extxyz", ":")
+    for number, atoms in enumerate(structures):
+        atoms.info = {"time_fs": 50.0 * number}
+    ase.io.write(tmp_path / "all.extxyz", structures[1:])
+    dataset = load_yaml(STANDIN)
+    dataset["parts"]["all"]["path"] = "all.extxyz"
+    dataset["md"]["diffusion"] |= {"skip": 0.5, "lag": 1.0, "stable": 3.0}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(dataset))
+    build_store(load_dataset(tmp_path / "mine.yaml"), "all", tmp_path, tmp_path / "stores" / "all", 1)
+    reference, simulation, run = tmp_path / "reference.npz", tmp_path / "simulation", tmp_path / "run"
+    options = ["--dataset", str(tmp_path / "mine.yaml")]
+    command = ["analyse-reference", *options, "--stores", str(tmp_path / "stores")]
+    assert main([*command, "--output", str(reference)]) == 0
+
+    simulation.mkdir()
+    run.mkdir()
+    ase.io.write(simulation / "trajectory.extxyz", structures)
+    (simulation / "thermo.csv").write_text("time_ps,temperature_k\n0,1400\n1,1600\n")
+    outcome = {"status": "finished", "reason": "", "time_ps": 5.45, "settings": {}, "ns_per_day": 1.0}
+    (simulation / "outcome.json").write_text(json.dumps(outcome))
+    names = {"dataset": "mine", "scale": "mini", "model": "m", "title": "M", "seed": 0}
+    (run / "config.yaml").write_text(yaml.safe_dump(names | {"dataset_info": {"stand_in": True}}))
+    command = ["analyse-simulation", "--simulation", str(simulation), "--run", str(run), *options]
+    output = simulation / "observables.json"
+    assert main([*command, "--reference", str(reference), "--output", str(output)]) == 0
+
+    found = json.loads(output.read_text())
+    assert found["rdf_mae"] == pytest.approx(0, abs=1e-6)  # positions are written with 8 decimals
+    assert found["pair_distances_mae"] == pytest.approx(0, abs=1e-6)
+    assert found["stability_ps"] == 5.45
+    assert found["diffusivity"] == pytest.approx(found["diffusivity_reference"], rel=1e-6)
+    assert found["diffusivity"] > 0.5  # it is molten
+    assert found["temperature_mean_k"] == 1500
+    curves = read_arrays(output.with_suffix(".npz"))
+    assert set(curves) >= {"partial_rdf/Cu-Au", "force_density/Cu", "msd", "last_frame"}
+    widths = np.diff(curves["force_edges/Cu"])
+    assert (curves["force_density/Cu"] * widths).sum() == pytest.approx(0.999, abs=2e-3)
+
+    failed = {"status": "failed", "reason": "its loss is NaN"}
+    (simulation / "outcome.json").write_text(json.dumps(failed))
+    assert main([*command, "--reference", str(reference), "--output", str(output)]) == 0
+    assert json.loads(output.read_text())["outcome"] == failed
+
+
+def test_simulations_take_the_models_own_settings_last() -> None:
+    dataset = load_dataset(STANDIN)
+    assert analysis_of(dataset).diffusion.element == "Cu"
+    model = {"benchmarks": {"mdsim": {"simulation": {"mini": {"steps": 7}}}}}
+    assert simulation_of(dataset, {}, "mini", {})["steps"] == 10000
+    assert simulation_of(dataset, {}, "mini", {"steps": 50})["steps"] == 50
+    assert simulation_of(dataset, model, "mini", {"steps": 50})["steps"] == 7
+    assert simulation_of(dataset, model, "paper", {"steps": 50})["steps"] == 50
+    assert as_arguments({"thermostat": "langevin", "steps": 3}) == "--thermostat langevin --steps 3"
+    with pytest.raises(InputError, match="no key 'md'"):
+        analysis_of(load_dataset(Path("config/datasets/oc20_standin.yaml")))
+    dataset["md"]["reference"]["part"] = "aimd"
+    with pytest.raises(InputError, match="no part 'aimd'"):
+        analysis_of(dataset)
