@@ -104,7 +104,9 @@ def build_table(runs: list[Run], simulations: list[dict[str, Any]], published: p
     return pd.concat(rows, ignore_index=True)
 
 
-def _rows_of_dataset(runs: list[Run], simulations: list[dict[str, Any]], published: pd.DataFrame) -> pd.DataFrame:
+def _rows_of_dataset(
+    runs: list[Run], simulations: list[dict[str, Any]], published: pd.DataFrame
+) -> pd.DataFrame:
     info = runs[0].config["dataset_info"]
     paper = published[published["dataset"] == (info["published_as"] or PUBLISHED_FOR)].set_index("model")
     titles = list(dict.fromkeys(r.metrics["title"] for r in runs))
@@ -134,7 +136,10 @@ def _columns() -> list[str]:
     columns = ["dataset", "dataset_title", "stand_in", "scale", "model", "status", "n_seeds", "parameters"]
     columns += ["n_simulations", "n_stopped", "simulated_ps"]
     for cell in CELLS:
-        columns += [cell, *(f"{cell}_{what}" for what in ("stderr", "count", "published", "difference", "rank"))]
+        columns += [
+            cell,
+            *(f"{cell}_{what}" for what in ("stderr", "count", "published", "difference", "rank")),
+        ]
     return [*columns, *EXTRAS, "ns_per_day"]
 
 
