@@ -1,4 +1,4 @@
-"""GemNet-dT (Gasteiger et al. 2021): fairchem-core's network on the project's graph."""
+"""GemNet-T and GemNet-dT (Gasteiger et al. 2021): fairchem-core's network on the project's graph."""
 
 from torch import Tensor
 from torch_geometric.data import Batch
@@ -7,9 +7,10 @@ from baselines.fairchem_imports import fairchem_imports
 from baselines.scale_factors import ScaledPotential
 from baselines.symmetric_graph import SymmetricGraph
 from leignn.graph import GraphSpec
+from leignn.potential import EnergyPotential
 
 with fairchem_imports():
-    from fairchem.core.models.gemnet.gemnet import GemNetT
+    from fairchem.core.models.gemnet.gemnet import GemNetT as FairchemGemNetT
     from fairchem.core.models.gemnet.layers.efficient import EfficientInteractionBilinear
 
 
@@ -25,7 +26,7 @@ class Bilinear(EfficientInteractionBilinear):
         return super().forward(basis, m, id_reduce, id_ragged_idx)
 
 
-class GemNetNetwork(GemNetT):
+class GemNetNetwork(FairchemGemNetT):
     """fairchem-core's network, given its edges."""
 
     def generate_interaction_graph(self, data: SymmetricGraph) -> tuple[Tensor | None, ...]:
@@ -34,8 +35,8 @@ class GemNetNetwork(GemNetT):
         return data.edge_index, None, data.distance, -data.direction, data.counter, *triplets
 
 
-class GemNetDT(ScaledPotential):
-    """Messages on edges that see angles; energies and direct forces along the edges.
+class GemNet(ScaledPotential):
+    """Messages on edges that see angles.
 
     Args:
         graph: cutoff in Å, number of neighbours, rule.
@@ -47,6 +48,8 @@ class GemNetDT(ScaledPotential):
         num_radial, num_spherical: radial and angular basis functions.
         num_before_skip, num_after_skip, num_concat, num_atom: residual layers in each part of a block.
     """
+
+    direct_forces: bool
 
     def __init__(
         self,
@@ -81,13 +84,30 @@ class GemNetDT(ScaledPotential):
             num_after_skip=num_after_skip,
             num_concat=num_concat,
             num_atom=num_atom,
-            direct_forces=True,
+            regress_forces=self.direct_forces,
+            direct_forces=self.direct_forces,
             cutoff=graph.cutoff,
             max_neighbors=graph.max_neighbors,
             otf_graph=True,  # else it refuses other cutoffs than 6 Å; the graph is ours anyway
         )
         for block in self.network.int_blocks:
             block.trip_interaction.mlp_cbf = Bilinear(emb_size_trip, emb_size_cbf, emb_size_bil_trip)
+
+
+class GemNetT(GemNet, EnergyPotential):
+    """Energies, and forces as their negative gradient; arguments as for :class:`GemNet`."""
+
+    direct_forces = False
+
+    def energies(self, batch: Batch) -> Tensor:
+        """See :class:`leignn.potential.EnergyPotential`."""
+        return self.output(batch)["energy"].squeeze(1)
+
+
+class GemNetDT(GemNet):
+    """Energies, and direct forces along the edges; arguments as for :class:`GemNet`."""
+
+    direct_forces = True
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """See :class:`leignn.potential.Potential`."""

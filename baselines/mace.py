@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import atomic_numbers
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from baselines.split_statistics import split_statistics
 from leignn.data.frames import Frames
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
 from leignn.potential import EnergyPotential
-from leignn.training.loss import free_atoms_with_forces
 
 WEIGHTS_ONLY = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
@@ -113,29 +113,8 @@ class MACE(EnergyPotential):
         return copy.train(self.training)
 
     def compute_statistics(self, frames: Frames, energy_shift: float) -> dict[str, Any]:
-        """Statistics of the training split.
-
-        Returns:
-            ``average_neighbors`` of an atom; ``scale`` in eV/Å, the root mean square of the forces on
-            free atoms; ``atomic_energies`` in eV by symbol.
-        """
-        counts = np.zeros((len(frames), self.num_elements + 1))
-        edges = atoms = components = 0
-        squares = 0.0
-        for index in range(len(frames)):
-            batch = frames[[index]]
-            counts[index] = np.bincount(batch.atomic_numbers, minlength=self.num_elements + 1)
-            forces = batch.forces[free_atoms_with_forces(batch)]
-            squares, components = squares + forces.double().square().sum().item(), components + forces.numel()
-            edges, atoms = edges + self.edges(batch)[0].shape[1], atoms + len(batch.pos)
-        energies = frames.gather("energy") - energy_shift
-        labelled = np.isfinite(energies)
-        fitted, *_ = np.linalg.lstsq(counts[labelled], energies[labelled], rcond=None)
-        return {
-            "average_neighbors": max(edges, 1) / atoms,
-            "scale": (squares / components) ** 0.5 if squares else 1.0,
-            "atomic_energies": {chemical_symbols[z]: float(fitted[z]) for z in np.flatnonzero(counts.any(0))},
-        }
+        """See :func:`baselines.split_statistics.split_statistics`."""
+        return split_statistics(self, frames, energy_shift)
 
     def load_statistics(self, statistics: dict[str, Any]) -> None:
         """Take what :meth:`compute_statistics` returned into the buffers of the network."""

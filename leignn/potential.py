@@ -18,9 +18,12 @@ class Potential(nn.Module):
 
     ``graph`` says which edges the model wants (None: it makes its own). The loader puts them into
     the batch; where they are absent, :meth:`edges` builds them on the model's device.
+
+    ``equivariant`` is false where energies and forces follow a rotation only as far as training went.
     """
 
     graph: GraphSpec | None = None
+    equivariant = True
 
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:
