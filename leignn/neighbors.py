@@ -29,21 +29,35 @@ def nearest_edges_of(
     Raises:
         InputError: the periodic lattice vectors span no volume.
     """
-    pos = np.asarray(pos, dtype=np.float64)
-    box = _periodic_box(np.asarray(cell, dtype=np.float64), pbc)
-    radius = spec.cutoff + CUTOFF_TOLERANCE
-    pairs, shift, vector = NeighborList(cutoff=radius, full_list=True, n_threads=1).compute(
-        points=pos, box=box, periodic=np.asarray(pbc, dtype=bool), quantities="PSD"
-    )
+    pairs, shift, vector = pairs_within(pos, cell, pbc, spec.cutoff + CUTOFF_TOLERANCE)
     squared = np.einsum("ex,ex->e", vector, vector)
     chosen = cut_to_nearest(
-        torch.from_numpy(pairs[:, 0].astype(np.int64)),
+        torch.from_numpy(pairs[:, 0]),
         torch.from_numpy(squared),
         torch.from_numpy(vector),
         len(pos),
         spec,
     ).numpy()
-    return pairs[chosen].T[::-1].astype(np.int64), shift[chosen].astype(np.int64)
+    return np.ascontiguousarray(pairs[chosen].T[::-1]), shift[chosen]
+
+
+def pairs_within(
+    pos: np.ndarray, cell: np.ndarray, pbc: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All pairs within ``radius`` Å, in no order; arguments as of :func:`nearest_edges_of`.
+
+    Returns:
+        pairs (P, 2) int64: target i and source j; cell offsets S (P, 3) int64; vectors (P, 3) from i to j, Å.
+
+    Raises:
+        InputError: the periodic lattice vectors span no volume.
+    """
+    pos = np.asarray(pos, dtype=np.float64)
+    box = _periodic_box(np.asarray(cell, dtype=np.float64), pbc)
+    pairs, shift, vector = NeighborList(cutoff=radius, full_list=True, n_threads=1).compute(
+        points=pos, box=box, periodic=np.asarray(pbc, dtype=bool), quantities="PSD"
+    )
+    return pairs.astype(np.int64), shift.astype(np.int64), vector
 
 
 def _periodic_box(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:

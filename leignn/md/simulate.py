@@ -71,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of velocities, noise and first frame")
     parser.add_argument("--damping", type=float, default=20.0, help="Nosé–Hoover, time steps (default 20)")
     parser.add_argument("--friction", type=float, default=0.01, help="Langevin, 1/fs (default 0.01)")
+    parser.add_argument(
+        "--no-wrap",
+        dest="wrap",
+        action="store_false",
+        help="lose neighbours of atoms that left the cell, as OCP",
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     parser.add_argument("--device", default="cpu", help="where the potential runs, e.g. cuda")
     add_argument(parser)
@@ -80,7 +86,9 @@ def main(args: argparse.Namespace) -> None:
     import torch
 
     from leignn.calculator import LEIGNNCalculator
+    from leignn.memory import keep_freed_memory
 
+    keep_freed_memory()
     if args.threads:
         torch.set_num_threads(args.threads)
     settings = Settings(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Settings)})
@@ -93,7 +101,7 @@ def main(args: argparse.Namespace) -> None:
     except Exception as error:  # every format of ASE fails in its own way
         which = "a frame" if args.frame is None else f"frame {args.frame}"
         raise InputError(f"{args.start}: {which} cannot be read: {error}") from error
-    start = {"checkpoint": str(args.checkpoint), "start": str(args.start), "frame": number}
+    start = {"checkpoint": str(args.checkpoint), "start": str(args.start), "frame": number, "wrap": args.wrap}
 
     def record(message: str) -> None:
         outcome = {"settings": dataclasses.asdict(settings), "start": start}
@@ -101,7 +109,7 @@ def main(args: argparse.Namespace) -> None:
         write_text(args.output / "outcome.json", json.dumps(outcome, indent=1))
 
     with recorded(args.record_failure, record):
-        atoms.calc = LEIGNNCalculator(args.checkpoint, args.device)
+        atoms.calc = LEIGNNCalculator(args.checkpoint, args.device, wrap=args.wrap)
         outcome = simulate(atoms, settings, args.output, start)
         print(f"{outcome['status']}: {outcome['reason']}; {outcome['ns_per_day']:.3f} ns/day")
 
