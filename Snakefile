@@ -21,5 +21,8 @@ rule all:
     input:
         "results/table1.csv",
         "results/table2.csv",
+        "results/oc20_50k.csv",
+        "results/md17.csv",
+        "results/iso17.csv",
         "results/learning_curves.svg",
         "results/index.html",
