@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -109,6 +110,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+@functools.cache
+def _schema(name: str) -> dict[str, Any]:
+    return load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
+
+
 def validate(content: dict[str, Any], schema: str, where: str | Path) -> None:
     """Hold ``content`` against ``workflow/schemas/<schema>.schema.yaml``.
 
@@ -116,7 +122,7 @@ def validate(content: dict[str, Any], schema: str, where: str | Path) -> None:
         InputError: an unknown or missing key, or a value of the wrong type; names ``where``.
     """
     try:
-        jsonschema.validate(content, load_yaml(ROOT / "workflow" / "schemas" / f"{schema}.schema.yaml"))
+        jsonschema.validate(content, _schema(schema))
     except jsonschema.ValidationError as error:
         place = ".".join(map(str, error.absolute_path))
         raise InputError(f"{where}: {place + ': ' if place else ''}{error.message}") from error

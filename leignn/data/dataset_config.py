@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from leignn.config import load_validated
+from leignn.config import load_yaml, validate
 from leignn.errors import InputError
 
 OC20_TESTS = ["id", "ood_ads", "ood_cat", "ood_both"]
@@ -12,15 +12,28 @@ OC20_TESTS = ["id", "ood_ads", "ood_cat", "ood_both"]
 def load_dataset(path: Path) -> dict[str, Any]:
     """Read and validate ``config/datasets/<name>.yaml``.
 
+    Keys that it lacks come from its ``base``, ``bases/<base>.yaml`` beside it.
+
     Raises:
-        InputError: the file cannot be read, or a key or value is not in the schema.
+        InputError: a file cannot be read, or a key or value is not in the schema.
     """
-    if not Path(path).exists():
-        known = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.yaml")))
-        raise InputError(f"unknown data set {Path(path).stem!r}: {Path(path).parent} has {known}")
-    dataset = load_validated(path, "dataset")
-    dataset["name"] = Path(path).stem
+    path = Path(path)
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+        raise InputError(f"unknown data set {path.stem!r}: {path.parent} has {known}")
+    dataset = {}
+    for file in [*base_files(path), path]:
+        dataset |= load_yaml(file)
+    dataset.pop("base", None)
+    validate(dataset, "dataset", path)
+    dataset["name"] = path.stem
     return dataset
+
+
+def base_files(path: Path) -> list[Path]:
+    """The file that a data set's ``base`` names, if it has one."""
+    base = load_yaml(path).get("base")
+    return [] if base is None else [Path(path).parent / "bases" / f"{base}.yaml"]
 
 
 def stores_of(dataset: dict[str, Any]) -> str:

@@ -1,15 +1,18 @@
-"""Fetch one part of a data set: download its tar, verify the checksum, unpack the shards.
+"""Fetch a file and unpack it: one part of a data set, or an archive of which several are made.
 
-The tar is kept beside the part's folder. One put there by hand is verified and used, so that a
-machine without network needs nothing else. An interrupted download goes on where it stopped.
+The file is kept beside the folder it is unpacked to. One put there by hand is verified and used, so
+that a machine without network needs nothing else. An interrupted download goes on where it stopped.
 """
 
 import argparse
 import hashlib
+import json
 import shutil
 import sys
 import tarfile
 import time
+import zlib
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +20,12 @@ from urllib.parse import urlsplit
 import requests
 from tqdm import tqdm
 
+from leignn.config import load_validated
 from leignn.data.dataset_config import load_dataset
 from leignn.errors import InputError
 from leignn.files import replacing_folder
 
-SHARD_SUFFIXES = (".extxyz.xz", ".txt.xz")
+SHARDS = ["*.extxyz.xz", "*.txt.xz"]  # what the tar of a part holds
 CHUNK = 2**20  # bytes
 ATTEMPTS = 5  # in a row that bring nothing new
 FIRST_DELAY = 1.0  # s, doubled after each such attempt
@@ -29,55 +33,66 @@ TRY_LATER = (408, 429)  # the client errors that pass: timeout, too many request
 TIMEOUT = (10, 60)  # s, to connect and between two pieces of data
 
 
-def fetch_part(part: dict[str, Any], output: Path) -> None:
-    """Put the shards of one part into the folder ``output``, which appears when it is whole.
+def fetch(source: dict[str, Any], output: Path) -> None:
+    """Fill the folder ``output`` from a download; it appears when it is whole.
+
+    Beside the files it gets ``download.json``: where they come from, and the MD5 that was found.
 
     Args:
-        part: url, md5, bytes and unpacked_bytes, from the data set's YAML.
+        source: url; file, the name to keep it under (default: the URL's); bytes; md5 where one is
+            published; for an archive members, the names to unpack from it (with ``*`` and ``?``),
+            and unpacked_bytes.
         output: replaced if it exists.
 
     Raises:
-        InputError: no network, too little space, a wrong checksum, or a tar without shards or with
-            a path that leaves it.
+        InputError: no network, too little space, a wrong checksum, or an archive that lacks members
+            or has a path that leaves it.
     """
-    tar = output.parent / PurePosixPath(urlsplit(part["url"]).path).name
+    file = output.parent / source.get("file", PurePosixPath(urlsplit(source["url"]).path).name)
     output.parent.mkdir(parents=True, exist_ok=True)
-    _check_space(part, tar)
-    if tar.exists():
-        _verify(tar, part["md5"])
+    _check_space(source, file)
+    if file.exists():
+        found = _verify(file, source)
     else:
-        partial = tar.with_name(f"{tar.name}.part")
+        partial = file.with_name(f"{file.name}.part")
         try:
-            _download(part, partial)
+            _download(source, partial)
         except requests.RequestException as error:
             answer = error.response
             reason = type(error).__name__ if answer is None else f"HTTP status {answer.status_code}"
+            checksum = f", md5 {source['md5']}," if "md5" in source else ""
             raise InputError(
-                f"{part['url']} could not be downloaded ({reason}): fetch it by other means, "
-                f"md5 {part['md5']}, and put it at {tar}"
+                f"{source['url']} could not be downloaded ({reason}): fetch it by other means"
+                f"{checksum} and put it at {file}"
             ) from error
-        _verify(partial, part["md5"])
-        partial.rename(tar)
-    _unpack(tar, output)
+        found = _verify(partial, source)
+        partial.rename(file)
+    record = {"url": source["url"], "md5": found, "md5_published": "md5" in source}
+    with replacing_folder(output) as temporary:
+        if "members" in source:
+            _unpack(file, source["members"], temporary)
+        else:
+            shutil.copy(file, temporary)
+        (temporary / "download.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
-def _check_space(part: dict[str, Any], tar: Path) -> None:
-    present = sum(p.stat().st_size for p in tar.parent.glob(f"{tar.name}*"))
-    needed = max(part["bytes"] - present, 0) + part["unpacked_bytes"]
-    free = shutil.disk_usage(tar.parent).free
+def _check_space(source: dict[str, Any], file: Path) -> None:
+    present = sum(p.stat().st_size for p in file.parent.glob(f"{file.name}*"))
+    needed = max(source["bytes"] - present, 0) + source.get("unpacked_bytes", source["bytes"])
+    free = shutil.disk_usage(file.parent).free
     if free < needed:
         raise InputError(
-            f"{tar.parent} has {free / 1e9:.1f} GB free, but {tar.name} needs {needed / 1e9:.1f} GB"
+            f"{file.parent} has {free / 1e9:.1f} GB free, but {file.name} needs {needed / 1e9:.1f} GB"
         )
 
 
-def _download(part: dict[str, Any], partial: Path) -> None:
+def _download(source: dict[str, Any], partial: Path) -> None:
     """Complete ``partial``; a failed attempt is repeated from where it stopped."""
     failures = 0
     while True:
         before = _size(partial)
         try:
-            return _download_rest(part, partial)
+            return _download_rest(source, partial)
         except requests.RequestException as error:
             status = None if error.response is None else error.response.status_code
             # Other 4xx: asking again brings the same answer.
@@ -92,12 +107,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _download_rest(part: dict[str, Any], partial: Path) -> None:
+def _download_rest(source: dict[str, Any], partial: Path) -> None:
     start = _size(partial)
     headers = {"Accept-Encoding": "identity"}  # ranges count bytes as sent
     if start:
         headers["Range"] = f"bytes={start}-"
-    with requests.get(part["url"], headers=headers, stream=True, timeout=TIMEOUT) as response:
+    with requests.get(source["url"], headers=headers, stream=True, timeout=TIMEOUT) as response:
         if start and response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # nothing is missing, or the checksum will tell
         response.raise_for_status()
@@ -108,7 +123,7 @@ def _download_rest(part: dict[str, Any], partial: Path) -> None:
         if not resumed:
             start = 0
         progress = tqdm(
-            total=start + int(response.headers.get("Content-Length", part["bytes"] - start)),
+            total=start + int(response.headers.get("Content-Length", source["bytes"] - start)),
             initial=start,
             unit="B",
             unit_scale=True,
@@ -121,56 +136,70 @@ def _download_rest(part: dict[str, Any], partial: Path) -> None:
                 progress.update(len(chunk))
 
 
-def _verify(path: Path, expected: str) -> None:
-    """Remove ``path`` if it has another MD5 than ``expected``, so that a rerun starts over."""
+def _verify(path: Path, source: dict[str, Any]) -> str:
+    """MD5 of ``path``, which is removed if it is not the published one, so that a rerun starts over."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "md5").hexdigest()
-    if found != expected:
+    if found != source.get("md5", found):
         path.unlink()
         raise InputError(
-            f"{path} has the md5 {found}, not {expected}; it is removed, run again to fetch it anew"
+            f"{path} has the md5 {found}, not {source['md5']}; it is removed, run again to fetch it anew"
         )
+    return found
 
 
-def _unpack(tar: Path, output: Path) -> None:
-    """Write the shards of ``tar``, whatever folders it has, into one folder."""
-    with replacing_folder(output) as temporary:
-        try:
-            with tarfile.open(tar) as archive:
-                for member in archive:
-                    _unpack_member(archive, member, tar, temporary)
-        except (tarfile.TarError, EOFError) as error:
-            raise InputError(f"{tar} is no readable tar: {error}") from error
-        if not any(temporary.iterdir()):
-            raise InputError(f"{tar} holds no shard N{SHARD_SUFFIXES[0]}")
+def _unpack(file: Path, members: list[str], folder: Path) -> None:
+    """Write the members of an archive, whatever folders it has, into one folder."""
+    try:
+        with tarfile.open(file) as archive:
+            for member in archive:
+                _unpack_member(archive, member, members, file, folder)
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not a bad stream's
+            raise
+        raise InputError(f"{file} is no readable tar: {error}") from error
+    names = [path.name for path in folder.iterdir()]
+    if missing := [member for member in members if not any(fnmatch(name, member) for name in names)]:
+        raise InputError(f"{file} holds no {missing[0]}")
 
 
-def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, tar: Path, folder: Path) -> None:
+def _unpack_member(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, members: list[str], file: Path, folder: Path
+) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
-        raise InputError(f"{tar}: the path {member.name!r} leaves the archive")
-    if member.isdir() or not path.name.endswith(SHARD_SUFFIXES):
+        raise InputError(f"{file}: the path {member.name!r} leaves the archive")
+    if member.isdir() or not any(fnmatch(path.name, pattern) for pattern in members):
         return
     if not member.isfile():
-        raise InputError(f"{tar}: {member.name!r} is a link or a device, not a file")
+        raise InputError(f"{file}: {member.name!r} is a link or a device, not a file")
     target = folder / path.name
     if target.exists():
-        raise InputError(f"{tar}: two files are called {path.name}")
-    with archive.extractfile(member) as source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, CHUNK)
+        raise InputError(f"{file}: two files are called {path.name}")
+    with archive.extractfile(member) as content, target.open("wb") as output:
+        shutil.copyfileobj(content, output, CHUNK)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=Path, required=True, help="config/datasets/<name>.yaml")
-    parser.add_argument("--part", required=True, help="part of the data set")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the part's shards")
+    parser.add_argument("--dataset", type=Path, help="config/datasets/<name>.yaml, with --part")
+    parser.add_argument("--part", help="part of the data set")
+    parser.add_argument("--archives", type=Path, help="config/archives.yaml, with --archive")
+    parser.add_argument("--archive", help="name of an archive in that file")
+    parser.add_argument("--output", type=Path, required=True, help="folder to fill")
 
 
 def main(args: argparse.Namespace) -> None:
+    if bool(args.dataset and args.part) == bool(args.archives and args.archive):
+        raise InputError("give --dataset and --part, or --archives and --archive")
+    if args.archives:
+        archives = load_validated(args.archives, "archives")
+        if args.archive not in archives:
+            raise InputError(f"{args.archives} has no {args.archive!r}, only {', '.join(archives)}")
+        return fetch(archives[args.archive], args.output)
     parts = load_dataset(args.dataset)["parts"]
     if args.part not in parts:
         raise InputError(f"{args.dataset} has no part {args.part!r}, only {', '.join(parts)}")
     part = parts[args.part]
     if missing := sorted({"url", "md5", "bytes", "unpacked_bytes"} - set(part)):
         raise InputError(f"{args.dataset}: parts.{args.part} has no {missing[0]}: nothing to download")
-    fetch_part(part, args.output)
+    fetch(part | {"members": SHARDS}, args.output)

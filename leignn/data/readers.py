@@ -19,17 +19,17 @@ from typing import Any
 
 import ase.io
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.io.extxyz import read_xyz
 
-from leignn.data.checks import LARGEST_ATOMIC_NUMBER, check
+from leignn.data.checks import check
+from leignn.data.iso17 import read_iso17
+from leignn.data.molecules import KEYS, read_molecule
 from leignn.data.structure import Structure
 from leignn.errors import InputError
-from leignn.files import read_arrays
 
 CHUNK_CHARACTERS = 2**20  # of text: some 130 frames of OC20
 CHUNK_FRAMES = 128  # of formats that are no text
-KCAL_PER_MOL = units.kcal / units.mol
 
 
 @dataclass
@@ -59,8 +59,8 @@ def read_part(
             :func:`leignn.data.checks.check`).
     """
     path = Path(root) / part["path"]
-    if part["format"] == "rmd17_npz":
-        yield from _read_rmd17(path, labels)
+    if part["format"] in ("iso17_db", *KEYS):
+        yield from _read_rows(path, part, labels)
     elif part["format"] == "oc20_raw":
         yield from _parse_in_pool(_oc20_texts(path), part, labels, workers)
     elif path.name.removesuffix(".xz").endswith((".xyz", ".extxyz")):
@@ -79,6 +79,8 @@ def raw_files(part: dict[str, Any], root: Path) -> list[Path]:
     files = [path]
     if part["format"] == "oc20_raw" and path.exists():
         files = sorted(file for shard in _shards(path) for file in (shard, _labels_file(shard)))
+    if "frames" in part:
+        files.append(path.with_name(part["frames"]))
     for file in files:
         if not file.is_file():
             raise InputError(f"{file} does not exist or is no file: put it there, or set samples_dir")
@@ -267,45 +269,29 @@ def _read_with_ase(path: Path, part: dict[str, Any], labels: dict[str, str]) -> 
         yield chunk
 
 
-def _read_rmd17(path: Path, labels: dict[str, str]) -> Iterator[list[Structure]]:
-    """rMD17's npz: coords in Å, energies in kcal/mol, forces in kcal/mol/Å, no cell."""
-    charges, coords, energies, forces, frames = _rmd17_arrays(path)
-    for start in range(0, len(coords), CHUNK_FRAMES):
-        chunk = [
-            Structure(
-                pos=coords[i].astype(np.float64),
-                atomic_numbers=charges.astype(np.uint8),
-                cell=np.zeros((3, 3)),
-                pbc=np.zeros(3, dtype=bool),
-                tags=np.zeros(len(charges), dtype=np.int8),
-                fixed=np.zeros(len(charges), dtype=bool),
-                energy=float(energies[i]) * KCAL_PER_MOL,
-                forces=(forces[i] * KCAL_PER_MOL).astype(np.float32),
-                system_id=path.stem,
-                frame=int(frames[i]),
-            )
-            for i in range(start, min(start + CHUNK_FRAMES, len(coords)))
-        ]
+def _read_rows(path: Path, part: dict[str, Any], labels: dict[str, str]) -> Iterator[list[Structure]]:
+    """The formats of which a part can be some frames only."""
+    rows = _row_numbers(path.with_name(part["frames"])) if "frames" in part else None
+    if part["format"] == "iso17_db":
+        chunks = read_iso17(path, rows)
+    else:
+        chunks = read_molecule(path, part["format"], rows)
+    for chunk in chunks:
         for structure in chunk:
             check(structure, labels, str(path))
         yield chunk
 
 
-def _rmd17_arrays(path: Path) -> list[np.ndarray]:
-    """nuclear_charges (n,), coords (S, n, 3), energies (S,), forces (S, n, 3), old_indices (S,)."""
-    names = ("nuclear_charges", "coords", "energies", "forces", "old_indices")
-    content = read_arrays(path)
-    if missing := [name for name in names if name not in content]:
-        raise InputError(f"{path} has no array {missing[0]!r}: an rMD17 file has {', '.join(names)}")
-    arrays = [content[name] for name in names]
-    charges, coords = arrays[:2]
-    per_atom, per_frame = (len(coords), len(charges), 3), (len(coords),)
-    for name, array, shape in zip(
-        names[1:], arrays[1:], (per_atom, per_frame, per_atom, per_frame), strict=True
-    ):
-        if array.shape != shape:
-            raise InputError(f"{path}: {name} has shape {array.shape}, not {shape}")
-    wrong = charges[(charges < 1) | (charges > LARGEST_ATOMIC_NUMBER)]
-    if len(wrong):
-        raise InputError(f"{path} has an unknown element, nuclear charge {wrong[0]}")
-    return arrays
+def _row_numbers(path: Path) -> np.ndarray:
+    """(M,) distinct numbers, one a line, as rMD17 and ISO17 publish their splits."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            numbers = np.fromiter((int(line) for line in file if line.strip()), dtype=np.int64)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} holds no frame numbers, one a line: {error}") from error
+    values, counts = np.unique(numbers, return_counts=True)
+    if not len(values):
+        raise InputError(f"{path} names no frame")
+    if counts.max() > 1:
+        raise InputError(f"{path} names frame {values[counts.argmax()]} more than once")
+    return numbers

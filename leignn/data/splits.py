@@ -94,21 +94,38 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_parts(rule: dict[str, Any], stores: dict[str, Store]) -> dict[str, pd.DataFrame]:
-    """Train and validation from one part, every test split a part of its own."""
-    for part in [rule["train"], *rule["tests"]]:
+    """Every split a part of its own; validation may be a fraction of the training part instead."""
+    named = [rule["train"], *rule["tests"]] + ([rule["validation"]] if "validation" in rule else [])
+    for part in named:
         if part not in stores:
             raise InputError(f"splits name the part {part!r}, the data set has {', '.join(stores)}")
     frames = _frames({rule["train"]: stores[rule["train"]]})
     rng = np.random.default_rng(rule["seed"])
     order = rng.permutation(len(frames))[: round(rule.get("subset", 1.0) * len(frames))]
-    validation = round(rule["validation_fraction"] * len(order))
+    validation = round(rule.get("validation_fraction", 0.0) * len(order))
     splits = {"train": frames.iloc[order[validation:]], "val": frames.iloc[order[:validation]]}
-    return splits | {name: _frames({name: stores[name]}) for name in rule["tests"]}
+    if "validation" in rule:
+        splits["val"] = _frames({rule["validation"]: stores[rule["validation"]]})
+    splits |= {name: _frames({name: stores[name]}) for name in rule["tests"]}
+    _refuse_shared_frames(splits)
+    return splits
+
+
+def _refuse_shared_frames(splits: dict[str, pd.DataFrame]) -> None:
+    frames = pd.concat(splits, names=["split"]).reset_index("split")
+    shared = frames[frames.duplicated(["system_id", "frame"])]
+    if len(shared):
+        row = shared.iloc[0]
+        same = (frames["system_id"] == row["system_id"]) & (frames["frame"] == row["frame"])
+        names = " and ".join(frames[same]["split"])
+        raise InputError(f"frame {row['frame']} of system {row['system_id']} is in the splits {names}")
 
 
 def _by_counts(rule: dict[str, Any], frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Frames at random, or in consecutive blocks: training first, then validation, then test."""
-    counts = rule["counts"]
+    counts = dict(rule["counts"])
+    if counts["test"] == "rest":
+        counts["test"] = max(len(frames) - counts["train"] - counts["val"], 0)
     if sum(counts.values()) > len(frames):
         raise InputError(f"splits ask for {sum(counts.values())} frames, the data set has {len(frames)}")
     order = np.arange(len(frames))

@@ -79,9 +79,9 @@ def write_store(
     meta: dict[str, Any],
     energy_reference: str | None = None,
 ) -> None:
-    """Write a store from a stream; memory is that of one chunk, whatever the number of frames.
+    """Write a store from a stream; memory is that of one chunk and some 60 bytes a structure.
 
-    Per-atom arrays grow on disk; the store appears under its name when it is whole.
+    The large arrays grow on disk; the store appears under its name when it is whole.
 
     Args:
         path: the store's folder; a store that is already there is replaced.
@@ -97,8 +97,7 @@ def write_store(
     if path.is_dir() and any(path.iterdir()) and not (path / "store.json").exists():
         raise InputError(f"{path} holds something else than a store and is not replaced")
     with replacing_folder(path) as temporary:
-        per_structure = _write_atoms(temporary, chunks)
-        with_forces = int(per_structure.pop("has_forces").sum())
+        per_structure, with_forces = _write_arrays(temporary, chunks)
         if not len(per_structure["frame"]):
             raise InputError(f"{path}: the sources hold no frame")
         _refuse_duplicates(per_structure, path)
@@ -107,7 +106,7 @@ def write_store(
         for name, values in per_structure.items():
             np.save(temporary / f"{name}.npy", values)
         numbers = np.load(temporary / "atomic_numbers.npy", mmap_mode="r")
-        present = np.flatnonzero(np.bincount(numbers, minlength=1))
+        present = np.flatnonzero(np.isin(np.arange(256), numbers, kind="table"))
         content = {
             "schema": SCHEMA,
             **meta,
@@ -123,28 +122,37 @@ def write_store(
         (temporary / "store.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def _write_atoms(folder: Path, chunks: Iterable[Sequence[Structure]]) -> dict[str, np.ndarray]:
-    """Append per-atom arrays to files; return the per-structure ones (tens of bytes a structure)."""
-    files = {name: open(folder / f"{name}.raw", "wb") for name in PER_ATOM}
-    natoms: list[int] = []
-    columns: dict[str, list] = {name: [] for name in PER_STRUCTURE} | {"has_forces": []}
+def _write_arrays(folder: Path, chunks: Iterable[Sequence[Structure]]) -> tuple[dict[str, np.ndarray], int]:
+    """Append the large arrays to files.
+
+    Returns:
+        The arrays that the store's checks look at as a whole (some 60 bytes a structure), and the number
+        of structures with forces.
+    """
+    streamed = PER_ATOM | {name: PER_STRUCTURE[name] for name in ("cell", "pbc")}
+    kept = {name: dtype for name, (dtype, _) in PER_STRUCTURE.items() if name not in streamed}
+    files = {name: open(folder / f"{name}.raw", "wb") for name in streamed}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in kept}
+    natoms: list[np.ndarray] = []
+    with_forces = 0
     try:
         for chunk in chunks:
-            for name, (dtype, _) in PER_ATOM.items():
-                joined = np.concatenate([getattr(s, name) for s in chunk]).astype(dtype)
-                joined.tofile(files[name])
-            natoms += [len(s.pos) for s in chunk]
-            for name, (dtype, _) in PER_STRUCTURE.items():
+            for name, (dtype, _) in streamed.items():
+                join = np.concatenate if name in PER_ATOM else np.stack
+                join([getattr(s, name) for s in chunk]).astype(dtype).tofile(files[name])
+            for name, dtype in kept.items():
                 columns[name].append(np.array([getattr(s, name) for s in chunk], dtype=dtype))
-            columns["has_forces"].append(np.array([bool(np.isfinite(s.forces).all()) for s in chunk]))
+            natoms.append(np.array([len(s.pos) for s in chunk]))
+            with_forces += sum(bool(np.isfinite(s.forces).all()) for s in chunk)
     finally:
         for file in files.values():
             file.close()
-    for name, (dtype, shape) in PER_ATOM.items():
-        _add_header(folder / f"{name}.raw", folder / f"{name}.npy", dtype, (sum(natoms), *shape))
-    per_structure = {name: np.concatenate(v) if v else np.empty(0) for name, v in columns.items()}
-    per_structure["offsets"] = np.concatenate([[0], np.cumsum(natoms)]).astype(np.int64)
-    return per_structure
+    offsets = np.concatenate([[0], *natoms]).astype(np.int64).cumsum()
+    for name, (dtype, shape) in streamed.items():
+        count = offsets[-1] if name in PER_ATOM else len(offsets) - 1
+        _add_header(folder / f"{name}.raw", folder / f"{name}.npy", dtype, (int(count), *shape))
+    whole = {name: np.concatenate(columns.pop(name) or [np.empty(0)]) for name in kept}
+    return whole | {"offsets": offsets}, with_forces
 
 
 def _add_header(raw: Path, target: Path, dtype: type, shape: tuple[int, ...]) -> None:

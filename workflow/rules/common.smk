@@ -7,11 +7,11 @@ sys.path.insert(0, workflow.basedir)  # the library lies beside the Snakefile
 
 from leignn.config import load_validated, validate
 from leignn.configure import find_model, resolve_run
-from leignn.data.dataset_config import load_dataset, stores_of, test_splits
+from leignn.data.dataset_config import base_files, load_dataset, stores_of, test_splits
 from leignn.errors import InputError
 from leignn.md.protocol import analysis_of, as_arguments, simulation_of
 
-TABLES = ["table1", "table2"]
+TABLES = ["table1", "table2", "oc20_50k", "md17", "iso17"]
 MD_TABLES = ["table3", "figure5"]
 RUN = "results/runs/{dataset}/{scale}/{model}/seed{seed}"
 SIMULATION = f"{RUN}/md/start{{start}}"
@@ -29,6 +29,11 @@ def dataset_file(name):
 
 def dataset_of(name):
     return load_dataset(dataset_file(name))
+
+
+def dataset_base(wildcards):
+    """The file with what the data set shares with others."""
+    return base_files(dataset_file(wildcards.dataset))
 
 
 def run_settings():
@@ -80,11 +85,11 @@ def standin_options():
 def raw_root(wildcards):
     """Folder that the parts' paths are relative to."""
     source = dataset_of(wildcards.dataset)["source"]
-    return (
-        config["samples_dir"]
-        if "files" in source
-        else f"{DATA}/raw/{wildcards.dataset}"
-    )
+    if "files" in source:
+        return config["samples_dir"]
+    if "archive" in source:
+        return f"{DATA}/archives/{source['archive']}"
+    return f"{DATA}/raw/{wildcards.dataset}"
 
 
 def raw_input(wildcards):
@@ -94,6 +99,8 @@ def raw_input(wildcards):
         return f"{DATA}/raw/{wildcards.dataset}"
     if "download" in dataset["source"]:
         return f"{DATA}/raw/{wildcards.dataset}/{wildcards.part}"
+    if "archive" in dataset["source"]:
+        return raw_root(wildcards)
     path = Path(raw_root(wildcards)) / dataset["parts"][wildcards.part]["path"]
     return str(path) if path.exists() else []
 
@@ -178,4 +185,5 @@ wildcard_constraints:
     scale="[a-z]+",
     seed=r"\d+",
     start=r"\d+",
-    table="table1|table2",
+    table="|".join(TABLES),
+    archive="[a-z0-9_]+",

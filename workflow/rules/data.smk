@@ -41,6 +41,27 @@ rule download_part:
         " --part {wildcards.part} --output {output} > {log} 2>&1"
 
 
+rule download_archive:
+    input:
+        archives="config/archives.yaml",
+    output:
+        directory(f"{DATA}/archives/{{archive}}"),
+    log:
+        "logs/download_archive/{archive}.log",
+    benchmark:
+        "logs/benchmarks/download_archive/{archive}.tsv"
+    retries: 3
+    conda:
+        "../envs/data.yaml"
+    resources:
+        downloads=1,
+    message:
+        "Downloading {wildcards.archive}"
+    shell:
+        "python -m leignn download --archives {input.archives} --archive {wildcards.archive}"
+        " --output {output} > {log} 2>&1"
+
+
 rule build_store:
     input:
         raw=raw_input,

@@ -4,6 +4,7 @@
 rule configure_run:
     input:
         dataset="config/datasets/{dataset}.yaml",
+        base=dataset_base,
         model="config/models/{model}.yaml",
     output:
         config=f"{RUN}/config.yaml",

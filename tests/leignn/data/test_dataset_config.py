@@ -25,6 +25,7 @@ OOD = ["id", "ood_ads", "ood_cat", "ood_both"]
         (("splits",), "rule", "kfold", ["splits.rule", "kfold"]),
         (("splits", "counts"), "holdout", 5, ["splits.counts", "holdout"]),
         (("splits", "counts"), "val", 0, ["splits.counts.val", "0"]),
+        (("splits", "counts"), "test", "all", ["splits.counts.test", "all"]),
         (("graph",), "radius", 5.0, ["graph", "radius"]),
         (("source",), "ftp", True, ["source", "ftp"]),
     ],
@@ -82,8 +83,9 @@ OC20 = {
 def test_published_protocols() -> None:
     """The training-protocol table of the paper's authors."""
     found = {path.stem: load_dataset(path) for path in DATASETS.glob("*.yaml")}
-    assert len([name for name in found if name.startswith("rmd17_")]) == 10
     for name, dataset in found.items():
+        if name == "iso17":
+            continue
         is_md = not name.startswith("oc20")
         protocol = MD if is_md else OC20
         training = {key: dataset["training"][key] for key in protocol}
@@ -96,4 +98,28 @@ def test_published_protocols() -> None:
     assert found["oc20_200k"]["training"]["evaluate_every"] == 5000
     assert [name for name, d in found.items() if d["stand_in"]] == ["oc20_standin"]
     published = {d["published_as"] for d in found.values()}
-    assert published == {None, "OC20-50K", "OC20-200K"}
+    assert published == {None, "OC20-50K", "OC20-200K", "MD17", "rMD17", "ISO17"}
+    iso17 = found["iso17"]["training"]
+    protocol = OC20 | {"energy_target": "minus_train_mean", "batch_size": 64, "clip_norm": 100}
+    protocol |= {"early_stopping": 10, "evaluate_every": 20000}
+    assert {key: iso17[key] for key in protocol} == protocol
+    assert tuple(found["iso17"]["graph"].values()) == (6.0, 20, "ties")
+
+
+def test_the_ten_molecules_in_each_family() -> None:
+    members = {}
+    for path in DATASETS.glob("*md17_*.yaml"):
+        family, _, molecule = path.stem.rpartition("_")
+        dataset = load_dataset(path)
+        assert dataset["member"] == molecule and molecule in dataset["title"]
+        assert all(molecule in part["path"] for part in dataset["parts"].values())
+        members.setdefault(family, set()).add(molecule)
+    assert set(members) == {"md17", "rmd17", "rmd17_full"}
+    assert len(members["md17"]) == 10 and all(found == members["md17"] for found in members.values())
+
+
+def test_a_base_that_is_not_there(tmp_path) -> None:
+    content = yaml.safe_load((DATASETS / "rmd17_ethanol.yaml").read_text())
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=r"bases/rmd17\.yaml cannot be read"):
+        load_dataset(tmp_path / "mine.yaml")

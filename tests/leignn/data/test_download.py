@@ -1,11 +1,14 @@
+import bz2
 import hashlib
 import io
+import json
 import shutil
 import socket
 import tarfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,8 +17,9 @@ import pytest
 import yaml
 
 from leignn.cli import main
-from leignn.config import ROOT
+from leignn.config import ROOT, load_validated
 from leignn.data import download
+from leignn.data.dataset_config import load_dataset
 
 NAME = "shards.tar"
 SHARDS = {
@@ -133,7 +137,9 @@ def names(folder: Path) -> set[str]:
 
 def assert_unpacked(raw: Path) -> None:
     assert names(raw) == {NAME, "train"}
-    assert {path.name: path.read_bytes() for path in (raw / "train").iterdir()} == SHARDS
+    files = {path.name: path.read_bytes() for path in (raw / "train").iterdir()}
+    assert json.loads(files.pop("download.json"))["md5"] == hashlib.md5(TAR).hexdigest()
+    assert files == SHARDS
 
 
 def test_download_and_unpack(fetch, raw, server):
@@ -287,7 +293,7 @@ def test_link_in_the_archive(fetch, raw, server, capsys):
     ("content", "reason"),
     [
         (b"<html>moved</html>" * 100, "no readable tar"),
-        (tar_of({"README.txt": b""}), "holds no shard"),
+        (tar_of({"README.txt": b""}), "holds no *.extxyz.xz"),
         (tar_of({"a/0.txt.xz": b"", "b/0.txt.xz": b""}), "two files are called 0.txt.xz"),
     ],
 )
@@ -310,3 +316,66 @@ def test_part_that_is_not_downloaded(tmp_path, capsys):
     assert main(["download", "--dataset", dataset, "--part", "train", "--output", output]) == 2
     assert "nothing to download" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def archive(server: Server, folder: Path, **changes) -> int:
+    """Run the command on an archive of the server's content -> exit code."""
+    entry = {"url": server.url, "file": "kept.tar.bz2", "bytes": len(server.content)} | changes
+    (folder / "archives.yaml").write_text(yaml.safe_dump({"mine": entry}))
+    arguments = ["--archives", str(folder / "archives.yaml"), "--archive", "mine"]
+    return main(["download", *arguments, "--output", str(folder / "raw" / "mine")])
+
+
+@pytest.fixture
+def compressed(server, monkeypatch) -> Server:
+    """As rMD17 is published: two kinds of members in a tar.bz2 with more than is wanted."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    files = {"r/npz/a.npz": b"a", "r/npz/b.npz": b"b", "r/splits/index_01.csv": b"1", "r/readme.txt": b""}
+    server.content = bz2.compress(tar_of(files))
+    return server
+
+
+LACKING = {"members": ["*.npz", "index_*_01.csv"], "unpacked_bytes": 10}
+WANTED = {"members": ["*.npz", "index_0?.csv"], "unpacked_bytes": 10}
+
+
+def test_archive_of_which_members_are_wanted(compressed, raw, tmp_path, capsys):
+    assert archive(compressed, tmp_path, **WANTED) == 0
+    assert names(raw) == {"kept.tar.bz2", "mine"}
+    assert names(raw / "mine") == {"a.npz", "b.npz", "index_01.csv", "download.json"}
+    found = json.loads((raw / "mine" / "download.json").read_text())
+    md5 = hashlib.md5(compressed.content).hexdigest()
+    assert found == {"url": compressed.url, "md5": md5, "md5_published": False}
+    shutil.rmtree(raw / "mine")
+    assert archive(compressed, tmp_path, **LACKING) == 2
+    assert "holds no index_*_01.csv" in capsys.readouterr().err
+    assert names(raw) == {"kept.tar.bz2"}
+
+
+def test_file_that_is_no_archive_is_kept_as_it_is(compressed, raw, tmp_path):
+    assert archive(compressed, tmp_path, file="md17.npz") == 0
+    assert (raw / "mine" / "md17.npz").read_bytes() == compressed.content
+
+
+def test_cut_archive_without_a_published_checksum(compressed, raw, tmp_path, capsys):
+    raw.mkdir()
+    (raw / "kept.tar.bz2").write_bytes(compressed.content[:-20])
+    assert archive(compressed, tmp_path, **WANTED) == 2
+    assert "kept.tar.bz2 is no readable tar" in capsys.readouterr().err
+    assert names(raw) == {"kept.tar.bz2"}
+
+
+def test_archives_of_the_project_are_described_soundly(tmp_path, capsys):
+    path = ROOT / "config/archives.yaml"
+    known = load_validated(path, "archives")
+    for file in (ROOT / "config/datasets").glob("*.yaml"):
+        dataset = load_dataset(file)
+        if (name := dataset["source"].get("archive")) is None:
+            continue
+        patterns = known[name].get("members", [known[name]["file"]])
+        for part in dataset["parts"].values():
+            for wanted in (part["path"], part.get("frames", part["path"])):
+                assert any(fnmatch(wanted, pattern) for pattern in patterns), (file.name, wanted)
+    arguments = ["--archives", str(path), "--archive", "qm9", "--output", str(tmp_path / "x")]
+    assert main(["download", *arguments]) == 2
+    assert "has no 'qm9'" in capsys.readouterr().err

@@ -203,10 +203,39 @@ def test_a_manifest_with_test_splits_of_its_own_and_parts(tmp_path) -> None:
 
 def test_empty_split(tmp_path, capsys) -> None:
     make_store(tmp_path / "stores" / "all", numbered(4))
-    rule = {"rule": "parts", "seed": 0, "train": "all", "validation_fraction": 0.01, "tests": ["all"]}
-    assert run_split(tmp_path, splits=rule) == 2
+    make_store(tmp_path / "stores" / "other", numbered(4, "t"))
+    parts = {name: {"format": "ase", "path": "a.traj"} for name in ("all", "other")}
+    rule = {"rule": "parts", "seed": 0, "train": "all", "validation_fraction": 0.01, "tests": ["other"]}
+    assert run_split(tmp_path, splits=rule, parts=parts) == 2
     assert "split 'val' is empty" in capsys.readouterr().err
     assert not (tmp_path / "splits").exists()
+
+
+def test_validation_that_is_a_part_of_its_own(tmp_path) -> None:
+    """As ISO17 is published: every split is given; only a frame in two of them is refused."""
+    stores = {name: make_store(tmp_path / name, numbered(8, name)) for name in ("train", "held", "test")}
+    rule = {"rule": "parts", "seed": 0, "train": "train", "validation": "held", "tests": ["test"]}
+    splits, _ = make_splits(rule, stores)
+    assert {name: set(table["part"]) for name, table in splits.items()} == {
+        "train": {"train"},
+        "val": {"held"},
+        "test": {"test"},
+    }
+    assert all(len(table) == 8 for table in splits.values())
+    stores["test"] = make_store(tmp_path / "twice", [*numbered(4, "test"), numbered(7, "train")[-1]])
+    with pytest.raises(InputError, match="frame 2 of system train001 is in the splits train and test"):
+        make_splits(rule, stores)
+
+
+def test_all_the_rest_tests(tmp_path) -> None:
+    stores = {"all": make_store(tmp_path / "all", numbered(40))}
+    rule = {"rule": "random", "seed": 0, "counts": {"train": 20, "val": 4, "test": "rest"}}
+    splits, _ = make_splits(rule, stores)
+    assert {name: len(table) for name, table in splits.items()} == {"train": 20, "val": 4, "test": 16}
+    assert len(set.union(*(keys(table) for table in splits.values()))) == 40
+    rule["counts"]["train"] = 50
+    with pytest.raises(InputError, match="ask for 54 frames, the data set has 40"):
+        make_splits(rule, stores)
 
 
 def test_more_frames_asked_for_than_there_are(tmp_path) -> None:
