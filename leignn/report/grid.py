@@ -159,7 +159,7 @@ def _plain_grid(table: pd.DataFrame, parts: list[str], runs: list[Run]) -> Grid:
     if str(first.get("stand_in")) == "True":
         found.append("EMT stand-in: these numbers are not comparable to the paper's.")
     return Grid(
-        ", ".join(words), column_title(label), [Column(column_title(c)) for c in columns], shown, found
+        ", ".join(words), label.capitalize(), [Column(column_title(c)) for c in columns], shown, found
     )
 
 

@@ -22,22 +22,19 @@ from leignn.report.results import Run, load_runs
 
 CAPTIONS = ROOT / "workflow" / "report"
 TITLES = {
-    "table1": "Table 1. Energies and forces",
-    "table2": "Table 2. Ablation of LEIGNN",
-    "table3": "Table 3. Molecular dynamics",
-    "complexity": "Complexity",
-    "limitations": "Limitations",
-    "symmetry": "Symmetry",
-    "md17": "MD17",
-    "iso17": "ISO17",
-    "figure1": "Figure 1. Graphs, geometry and symmetry",
-    "figure2": "Figure 2. Architecture",
-    "figure3": "Figure 3. Messages and forces",
-    "figure4": "Figure 4. Complexity",
-    "figure5": "Figure 5. Structure in simulations",
-    "dynamics": "Dynamics in simulations",
-    "learning_curves": "Learning curves",
-}
+    "table1.csv": "Table 1. Energies and forces",
+    "table2.csv": "Table 2. Ablation of LEIGNN",
+    "table3.csv": "Table 3. Molecular dynamics",
+    "oc20_50k.csv": "OC20-50K",
+    "md17.csv": "MD17",
+    "iso17.csv": "ISO17",
+    "figure1.svg": "Figure 1. Graphs, geometry and symmetry",
+    "figure2.svg": "Figure 2. Architecture",
+    "figure3.svg": "Figure 3. Messages and forces",
+    "complexity.svg": "Figure 4. Complexity",
+    "figure5.svg": "Figure 5. Structure in simulations",
+    "dynamics.svg": "Forces, temperature and diffusion in simulations",
+}  # of others, the file's name
 LOG_ROWS = 50  # the last evaluations of a run
 VERDICTS = {"true": "✓ true", "false": "✗ false", "not run": "– not run"}
 
@@ -81,10 +78,14 @@ def _section(path: Path, kind: str) -> dict[str, Any]:
     caption = CAPTIONS / f"{path.stem}.rst"
     return {
         "id": f"{kind}-{path.stem}",
-        "title": TITLES.get(path.stem, path.stem.replace("_", " ")),
+        "title": _title(path.name),
         "caption": caption.read_text(encoding="utf-8").replace("``", "") if caption.exists() else "",
         "gap": "" if path.exists() else f"Not run: {path.name} was not made.",
     }
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name.split(".")[0].replace("_", " ").capitalize())
 
 
 def _grids(path: Path, runs: list[Run]) -> list[Any]:
@@ -100,7 +101,7 @@ def _claims(path: Path, tables: list[str]) -> list[dict[str, Any]]:
     validate(found, "claims", path)
     for claim in found:
         claim["anchor"] = f"table-{claim['table']}" if claim["table"] in tables else None
-        claim["title"] = TITLES.get(claim["table"], claim["table"]).split(".")[0]
+        claim["title"] = _title(f"{claim['table']}.csv").split(".")[0]
         claim["data"] = ", ".join(filter(None, [claim["dataset"], claim["scale"], claim["device"]]))
     return found
 
