@@ -14,6 +14,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/md.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -26,6 +27,11 @@ rule all:
         "results/oc20_50k.csv",
         "results/md17.csv",
         "results/iso17.csv",
+        "results/claims.csv",
+        "results/symmetry.csv",
+        "results/figure1.svg",
+        "results/figure2.svg",
+        "results/figure3.svg",
         "results/learning_curves.svg",
         "results/figure5.svg",
         "results/dynamics.svg",

@@ -104,7 +104,8 @@ def _row(
     first = group.iloc[0].to_dict() if len(group) else {}
     return {
         "id": claim["id"],
-        "sentence": claim["sentence"],
+        "sentence": claim.get("sentence", ""),
+        "reading": claim.get("reading", ""),
         "where": claim["where"],
         "table": claim["table"],
         "criterion": CRITERIA[claim["check"]](claim),
@@ -127,8 +128,8 @@ def _missing(claim: dict[str, Any], how: dict[str, Any], group: pd.DataFrame) ->
         return f"results/{claim['table']}.csv has no column {absent[0]}"
     get = _getter(group, how["label"], "")
     for column, least in claim.get("requires", {}).items():
-        if not get(claim["model"], column) >= least:
-            return f"{column_title(column)} of {claim['model']} is {_number(get(claim['model'], column))}, not {least:g}"
+        if not (value := get(claim["model"], column)) >= least:
+            return f"{column_title(column)} of {claim['model']} is {_number(value)}, not {least:g}"
     return ""
 
 
@@ -152,15 +153,10 @@ def _lower(claim: dict[str, Any], get: Get) -> Finding:
         if not lost:
             who = model if np.isnan(missing[0]) else missing[2]
             return Finding(None, f"{column_title(missing[3])} of {who} was not measured")
-    shown, kind = (
-        (max(lost, key=lambda p: p[0] / p[1]), "worst")
-        if lost
-        else (max(pairs, key=lambda p: p[0] / p[1]), "closest")
-    )
-    return Finding(
-        not lost,
-        f"{words}; {kind}: {_number(shown[0])} against {shown[2]}'s {_number(shown[1])} ({column_title(shown[3])})",
-    )
+    ours, theirs, who, column = max(lost or pairs, key=lambda pair: pair[0] / pair[1])
+    kind = "worst" if lost else "closest"
+    words += f"; {kind}: {_number(ours)} against {who}'s {_number(theirs)} ({column_title(column)})"
+    return Finding(not lost, words)
 
 
 def _ratio(claim: dict[str, Any], get: Get) -> Finding:

@@ -117,6 +117,7 @@ def _numbers(shown: Example, symmetry: Symmetry) -> dict[str, object]:
         "stand_in": info["stand_in"],
         "scale": config["scale"],
         "model": config["title"],
+        "seed": config["seed"],
         "rotation_degrees": TURN,
         "carried_energy_change_mev": 1000 * symmetry.carried_energy_change,
         "carried_force_change_mev_per_ang": 1000 * symmetry.carried_force_change,

@@ -13,6 +13,8 @@ from leignn.md.protocol import analysis_of, as_arguments, simulation_of
 
 TABLES = ["table1", "table2", "oc20_50k", "md17", "iso17"]
 MD_TABLES = ["table3", "figure5"]
+CLAIMED = [*TABLES, "table3", "symmetry"]  # what the paper's claims are held against
+FIGURES = ["figure1", "figure2", "figure3", "figure5", "dynamics", "learning_curves"]
 RUN = "results/runs/{dataset}/{scale}/{model}/seed{seed}"
 SIMULATION = f"{RUN}/md/start{{start}}"
 
@@ -159,6 +161,31 @@ def simulation_arguments(wildcards):
     return as_arguments(
         simulation_of(dataset, model_of(wildcards), wildcards.scale, settings)
     )
+
+
+def drawn_dataset():
+    """The data set whose LEIGNN Figures 1 to 3 show."""
+    return config["table1"]["datasets"][0]
+
+
+def drawn_stores(wildcards):
+    return f"{DATA}/stores/{stores_of(dataset_of(drawn_dataset()))}"
+
+
+def drawn_split(wildcards):
+    return test_splits(dataset_of(drawn_dataset()))[0]
+
+
+def drawn(wildcards):
+    """The trained run and the data that Figures 1 to 3 show."""
+    name, seed = drawn_dataset(), config["seeds"][0]
+    run = RUN.format(dataset=name, scale=config["scale"], model="leignn", seed=seed)
+    parts = dataset_of(name)["parts"]
+    return {
+        "checkpoint": f"{run}/checkpoint.pt",
+        "stores": [f"{drawn_stores(wildcards)}/{part}" for part in parts],
+        "splits": f"{DATA}/splits/{name}",
+    }
 
 
 def table_metrics(wildcards):

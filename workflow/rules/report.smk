@@ -55,12 +55,18 @@ rule plot_learning_curves:
 
 rule render_page:
     input:
-        tables=expand("results/{table}.csv", table=TABLES),
-        figures="results/learning_curves.svg",
+        claims="results/claims.csv",
+        tables=expand("results/{table}.csv", table=CLAIMED),
+        figures=expand("results/{figure}.svg", figure=FIGURES),
         metrics=run_files(TABLES, "metrics.json"),
         logs=run_files(TABLES, "log.csv"),
     output:
-        "results/index.html",
+        report(
+            "results/index.html",
+            caption="../report/page.rst",
+            category="Scorecard",
+            labels={"table": "the whole page"},
+        ),
     log:
         "logs/render_page.log",
     benchmark:
@@ -72,5 +78,5 @@ rule render_page:
     message:
         "Rendering the page {output}"
     shell:
-        "python -m leignn render-page --tables {input.tables} --figures {input.figures}"
-        " --runs {params.runs} --output {output} > {log} 2>&1"
+        "python -m leignn render-page --claims {input.claims} --tables {input.tables}"
+        " --figures {input.figures} --runs {params.runs} --output {output} > {log} 2>&1"
