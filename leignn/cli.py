@@ -23,6 +23,7 @@ COMMANDS = {
     "simulate": ("leignn.md.simulate", "molecular dynamics with a trained potential"),
     "analyse-reference": ("leignn.md.reference_trajectory", "compute the observables of a reference"),
     "analyse-simulation": ("leignn.md.analysis", "compute the observables of a simulation"),
+    "simulate-replicas": ("leignn.md.replicas", "many simulations at once, on TorchSim"),
     "build-table": ("leignn.report.tables", "build Table 1 or 2 from metrics files"),
     "build-table3": ("leignn.report.md_table", "build Table 3 from metrics and simulations"),
     "plot-figure5": ("leignn.report.figure5", "plot structures of simulations beside their references"),
