@@ -77,7 +77,9 @@ def resolve_run(
         "graph": {**dataset["graph"], **of_model("graph")},
         "training": training,
         "dataset_info": {
-            key: dataset[key] for key in ("title", "stand_in", "level", "energy_name", "published_as")
+            key: dataset[key]
+            for key in ("title", "stand_in", "level", "energy_name", "published_as", "member")
+            if key in dataset
         },
     }
 

@@ -77,6 +77,10 @@ def part_of(wildcards):
     return dataset_of(wildcards.dataset)["parts"][wildcards.part]
 
 
+def archive_of(wildcards):
+    return load_validated("config/archives.yaml", "archives")[wildcards.archive]
+
+
 def split_rule(wildcards):
     return dataset_of(wildcards.dataset)["splits"]
 
