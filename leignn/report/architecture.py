@@ -5,6 +5,7 @@ words under each phase's name from its docstring: what the figure says is what t
 """
 
 import argparse
+import copy
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,13 +60,13 @@ def main(args: argparse.Namespace) -> None:
     draw(trained.potential, f"{trained.config['title']}, scale {trained.config['scale']}", args.output)
 
 
-@torch.no_grad()
 def trace(model: LEIGNN) -> dict[str, Part]:
     """Every part of ``model`` by name; N atoms, E edges, B structures in the shapes.
 
     Raises:
         ValueError: a module has no place in the figure, or is not the same in every layer.
     """
+    model = copy.deepcopy(model).double()
     alike: dict[str, list[nn.Module]] = {}
     for name, child in model.named_children():
         layers = child if isinstance(child, nn.ModuleList) else None
@@ -85,7 +86,9 @@ def trace(model: LEIGNN) -> dict[str, Part]:
     hooks = [m.register_forward_hook(keep) for modules in alike.values() for m in modules]
     # The lone atom has no edges: no two of N, E and B are equal.
     structures = [Structure.from_atoms(molecule(name)) for name in ("CH3CH2OH", "H2O", "H")]
-    batch = collate(structures, None, next(model.parameters()).dtype)
+    batch = collate(structures, None, torch.float64)
+    # With a gradient to come, in double precision, no module is replaced by a faster equal.
+    batch.pos.requires_grad_(True)
     model(batch)
     for hook in hooks:
         hook.remove()

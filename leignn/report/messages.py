@@ -10,8 +10,10 @@ import torch
 from ase.data import chemical_symbols
 from matplotlib.axes import Axes
 from torch import Tensor, nn
+from torch_geometric.data import Batch
 
 from leignn.errors import RunFailedError
+from leignn.model import LEIGNN
 from leignn.report import example
 from leignn.report.example import Example, load_example
 from leignn.report.projection import draw_arrows, draw_atoms, draw_lines
@@ -57,58 +59,70 @@ def main(args: argparse.Namespace) -> None:
 def measure_messages(shown: Example) -> Messages:
     """Take apart the prediction for the free atom with the largest force.
 
-    The channel is the one whose messages in the first layer give that atom most of its force. Every
-    message is what the layer itself returns for that edge alone, because Eq. (2) is a sum over edges.
+    The channel is the one whose messages in the first layer give that atom most of its force. Eq. (2) is
+    a sum over edges: every message is what the first layer returns where that edge is the only one.
     """
     model = shown.trained.potential
     batch = shown.batch(shown.structure)
-    calls = {}  # layer → (inputs, output)
-
-    def keep(layer: nn.Module, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
-        calls[layer] = inputs, output
-
-    hooks = [layer.register_forward_hook(keep) for layer in [*model.message_layers, *model.update_layers]]
-    forces = model(batch)["forces"].numpy()
-    for hook in hooks:
-        hook.remove()
+    forces, vectors = _vectors_by_layer(model, batch)
+    before, after = vectors[model.message_layers[0]]
 
     free = np.flatnonzero(~shown.structure.fixed)
-    atom = int(free[np.linalg.norm(forces[free], axis=1).argmax()])
-    layer = model.message_layers[0]
-    (x, v, edge_index, basis, direction), (_, after) = calls[layer]
-    total = (after - v)[atom]  # (3, F)
+    atom = int(free[torch.linalg.vector_norm(forces[free], dim=1).argmax()])
+    total = (after - before)[atom]  # (3, F)
     channel = int((total.norm(dim=0) * model.out_forces.weight[0].abs()).argmax())
 
-    edges = torch.nonzero(edge_index[1] == atom).squeeze(1)
-    alone = [layer(x, v, edge_index[:, [e]], basis[[e]], direction[[e]])[1] - v for e in edges.tolist()]
-    messages = torch.stack([change[atom, :, channel] for change in alone])
+    (source, target), between = model.edges(batch)
+    edges = torch.nonzero(target == atom).squeeze(1)
+    messages = []
+    for edge in edges:
+        alone = shown.batch(shown.structure)
+        alone.edge_index, alone.cell_offsets = batch.edge_index[:, [edge]], batch.cell_offsets[[edge]]
+        alone.neighbors = torch.tensor([1])
+        before, after = _vectors_by_layer(model, alone)[1][model.message_layers[0]]
+        messages.append((after - before)[atom, :, channel])
+    heard = torch.stack(messages)
+    directions = -between[edges] / between[edges].norm(dim=1, keepdim=True)  # from j to i
     return Messages(
         atom=atom,
         channel=channel,
-        neighbours=edge_index[0, edges].numpy(),
-        vectors=model.edges(batch)[1][edges].numpy(),
-        messages=messages.numpy(),
+        neighbours=source[edges].numpy(),
+        vectors=between[edges].numpy(),
+        messages=heard.numpy(),
         total=total[:, channel].numpy(),
-        magnitudes=(messages * direction[edges]).sum(dim=1).numpy(),
+        magnitudes=(heard * directions).sum(dim=1).numpy(),
         phases={
-            name: model.out_forces(change[atom]).squeeze(1).numpy() for name, change in _phases(calls, shown)
+            name: model.out_forces(change[atom]).squeeze(1).numpy()
+            for name, change in _phases(model, vectors)
         },
-        force=forces[atom],
+        force=forces[atom].numpy(),
     )
 
 
-def _phases(calls: dict, shown: Example) -> list[tuple[str, Tensor]]:
+def _vectors_by_layer(model: LEIGNN, batch: Batch) -> tuple[Tensor, dict[nn.Module, tuple[Tensor, Tensor]]]:
+    """Forces (N, 3), and the vectors (N, 3, F) before and after each passing and updating."""
+    found = {}
+
+    def keep(layer: nn.Module, inputs: tuple[Tensor | None, ...], output: tuple[Tensor, Tensor]) -> None:
+        before = torch.zeros_like(output[1]) if inputs[1] is None else inputs[1]
+        found[layer] = before, output[1]
+
+    hooks = [layer.register_forward_hook(keep) for layer in [*model.message_layers, *model.update_layers]]
+    forces = model(batch)["forces"]
+    for hook in hooks:
+        hook.remove()
+    return forces, found
+
+
+def _phases(model: LEIGNN, vectors: dict[nn.Module, tuple[Tensor, Tensor]]) -> list[tuple[str, Tensor]]:
     """What every phase adds to the vectors (N, 3, F): their sum is what the forces are read from."""
-    model = shown.trained.potential
     found, last = [], 0.0
-    for number_, (passing, updating) in enumerate(
-        zip(model.message_layers, model.update_layers, strict=True), 1
-    ):
-        before, passed, updated = calls[passing][0][1], calls[passing][1][1], calls[updating][1][1]
-        if model.global_phases and number_ > 1:
-            found.append((f"layer {number_}: distributing", before - last))
-        found.append((f"layer {number_}: passing", passed - before))
-        found.append((f"layer {number_}: updating", updated - passed))
+    for layer, modules in enumerate(zip(model.message_layers, model.update_layers, strict=True), 1):
+        (before, passed), (_, updated) = (vectors[module] for module in modules)
+        if model.global_phases and layer > 1:
+            found.append((f"layer {layer}: distributing", before - last))
+        found.append((f"layer {layer}: passing", passed - before))
+        found.append((f"layer {layer}: updating", updated - passed))
         last = updated
     return found
 
