@@ -252,7 +252,7 @@ def test_a_model_has_settings_of_its_own_for_a_benchmark(project) -> None:
 
     model = yaml.safe_load((project / "config/models/painn.yaml").read_text())
     own = {"hyperparameters": {"paper": {"size": 3}}, "graph": {"paper": {"cutoff": 4}}}
-    model["benchmarks"] = {"mdsim": own}
+    model.setdefault("benchmarks", {})["mdsim"] = own
     (project / "config/models/painn.yaml").write_text(yaml.safe_dump(model))
     changed, dataset = project / "config/models/painn.yaml", project / "config/datasets/lips_sample.yaml"
     run = resolve_run(dataset, changed, "paper", 0, {})
