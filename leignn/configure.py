@@ -1,8 +1,8 @@
 """Resolve the configuration of one run: data set × model × scale × seed.
 
-The data set gives the published protocol and graph; the scale's settings override it (the configuration's,
-then the data set's own), the model's file overrides these (its general settings first, then those for the
-data set's benchmark), and the user's has the last word. Writes one YAML file that holds everything the run depends on.
+The data set gives the published protocol and graph; the scale overrides it (in the configuration, then
+in the data set's own file), the model overrides these (in general, then for the data set's benchmark),
+and the user has the last word. Writes one YAML file that holds everything the run depends on.
 """
 
 import argparse
@@ -77,7 +77,9 @@ def resolve_run(
         "graph": {**dataset["graph"], **of_model("graph")},
         "training": training,
         "dataset_info": {
-            key: dataset[key] for key in ("title", "stand_in", "level", "energy_name", "published_as")
+            key: dataset[key]
+            for key in ("title", "stand_in", "level", "energy_name", "published_as", "member")
+            if key in dataset
         },
     }
 

@@ -7,12 +7,14 @@ checkpoints, so that these load as they are.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from leignn import fast
 from leignn.graph import GraphSpec
 from leignn.potential import Potential
 
@@ -63,12 +65,37 @@ class RadialBasis(nn.Module):
 
     def forward(self, distance: Tensor) -> Tensor:
         """(E,) distances in Å to (E, R)."""
+        # Made here and not kept: a buffer cast to float64 would keep its float32 rounding.
+        return self._values(distance, torch.arange(self.num_rbf, device=distance.device))
+
+    def nonzero(self, distance: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+        """The 2 · ``reach`` + 1 Gaussians next to each distance: their numbers (E, T) and values (E, T)."""
+        width = min(2 * reach + 1, self.num_rbf)
+        nearest = torch.round(distance / self.cutoff * (self.num_rbf - 1)).long()
+        first = (nearest - reach).clamp(0, self.num_rbf - width)
+        numbers = first.unsqueeze(1) + torch.arange(width, device=distance.device)
+        return numbers, self._values(distance, numbers)
+
+    def _values(self, distance: Tensor, numbers: Tensor) -> Tensor:
         scaled = (distance / self.cutoff).unsqueeze(-1)
         envelope = 1 + scaled**5 * (-21 + scaled * (35 - 15 * scaled))
         envelope = torch.where(scaled < 1, envelope, 0)
-        # Made here and not kept: a buffer cast to float64 would keep its float32 rounding.
-        centers = torch.linspace(0, 1, self.num_rbf, dtype=scaled.dtype, device=scaled.device)
-        return envelope * torch.exp(-0.5 * ((scaled - centers) * (self.num_rbf - 1)) ** 2)
+        return envelope * torch.exp(-0.5 * (scaled * (self.num_rbf - 1) - numbers) ** 2)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges as the equations have them; :class:`leignn.fast.Edges` are the same for the CPU.
+
+    Attributes:
+        index: (2, E) source and target.
+        basis: (E, R) radial basis.
+        direction: (E, 3) unit vectors u_ji from source to target.
+    """
+
+    index: Tensor
+    basis: Tensor
+    direction: Tensor
 
 
 class LocalMessagePassing(nn.Module):
@@ -83,29 +110,36 @@ class LocalMessagePassing(nn.Module):
         )
         self.rbf_proj = linear(num_rbf, 3 * hidden_channels)
 
-    def forward(
-        self, x: Tensor, v: Tensor, edge_index: Tensor, basis: Tensor, direction: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, v: Tensor | None, edges: "Edges | fast.Edges") -> tuple[Tensor, Tensor]:
         """Update scalars and vectors.
 
         Args:
             x: (N, F) scalars.
-            v: (N, 3, F) vectors.
-            edge_index: (2, E) source and target.
-            basis: (E, R) radial basis.
-            direction: (E, 3) unit vectors u_ji from source to target.
+            v: (N, 3, F) vectors; None where they are zero.
+            edges: who sends to whom.
         """
-        source, target = edge_index
         channels = x.shape[1]
-        gate, radial, scalar = (self.x_proj(x) / math.sqrt(3)).split(channels, dim=1)
-        filter_gate, filter_radial, filter_scalar = self.rbf_proj(basis).split(channels, dim=1)
-        # φ₁(x_j) ⊙ v_j is a property of the source atom alone: formed once an atom, not once an edge.
-        gated = (gate.unsqueeze(1) * v).index_select(0, source)
+        phi = fast.apply(self.x_proj, x) / math.sqrt(3)
+        if isinstance(edges, fast.Edges):
+            dv, dx = fast.message_sums(edges, self.rbf_proj, phi, v)
+        else:
+            dv, dx = self.sums(phi, v, edges)
+        dv = dv / math.sqrt(channels)
+        return (x + dx) / math.sqrt(2), dv if v is None else v + dv
+
+    def sums(self, phi: Tensor, v: Tensor | None, edges: "Edges") -> tuple[Tensor, Tensor]:
+        """Sums over neighbours, (N, 3, F) and (N, F); what :func:`leignn.fast.message_sums` computes too."""
+        source, target = edges.index
+        gate, radial, scalar = phi.chunk(3, dim=1)
+        filter_gate, filter_radial, filter_scalar = self.rbf_proj(edges.basis).chunk(3, dim=1)
         force = radial.index_select(0, source) * filter_radial
-        message = gated * filter_gate.unsqueeze(1) + force.unsqueeze(1) * direction.unsqueeze(2)
-        dv = sum_to(target, message, len(x)) / math.sqrt(channels)
-        dx = sum_to(target, scalar.index_select(0, source) * filter_scalar, len(x))
-        return (x + dx) / math.sqrt(2), v + dv
+        message = force.unsqueeze(1) * edges.direction.unsqueeze(2)
+        if v is not None:
+            # φ₁(x_j) ⊙ v_j is a property of the source atom alone: formed once an atom, not once an edge.
+            gated = (gate.unsqueeze(1) * v).index_select(0, source)
+            message = gated * filter_gate.unsqueeze(1) + message
+        dx = sum_to(target, scalar.index_select(0, source) * filter_scalar, len(phi))
+        return sum_to(target, message, len(phi)), dx
 
 
 class NodeMessageUpdating(nn.Module):
@@ -122,9 +156,9 @@ class NodeMessageUpdating(nn.Module):
 
     def forward(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Update scalars (N, F) and vectors (N, 3, F) within each atom."""
-        a, b = self.vec_proj(v).chunk(2, dim=-1)
+        a, b = fast.apply(self.vec_proj, v).chunk(2, dim=-1)
         norm = torch.sqrt((b * b).sum(1) + 1e-8)
-        s1, s2, s3 = self.xvec_proj(torch.cat([x, norm], dim=1)).chunk(3, dim=1)
+        s1, s2, s3 = fast.apply(self.xvec_proj, torch.cat([x, norm], dim=1)).chunk(3, dim=1)
         return x + s2 / math.sqrt(2) + x * torch.tanh(s3), v + s1.unsqueeze(1) * a
 
 
@@ -133,10 +167,10 @@ class PaiNNUpdating(NodeMessageUpdating):
 
     def forward(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Update scalars (N, F) and vectors (N, 3, F) within each atom."""
-        a, b = self.vec_proj(v).chunk(2, dim=-1)
+        a, b = fast.apply(self.vec_proj, v).chunk(2, dim=-1)
         inner = (a * b).sum(1) / math.sqrt(x.shape[1])
         norm = torch.sqrt((b * b).sum(1) + 1e-8)
-        s1, s2, s3 = self.xvec_proj(torch.cat([x, norm], dim=1)).chunk(3, dim=1)
+        s1, s2, s3 = fast.apply(self.xvec_proj, torch.cat([x, norm], dim=1)).chunk(3, dim=1)
         return x + (s1 + s2 * inner) / math.sqrt(2), v + s3.unsqueeze(1) * a
 
 
@@ -156,7 +190,7 @@ class GlobalScalar(nn.Module):
 
     def distribute(self, x: Tensor, s: Tensor, structure: Tensor) -> Tensor:
         """x_i + MLP_n([x_i, s_b]); x (N, F), s (B, F), structure (N,)."""
-        return x + self.mlp_node(torch.cat([x, s.index_select(0, structure)], dim=1))
+        return x + fast.apply(self.mlp_node, torch.cat([x, s.index_select(0, structure)], dim=1))
 
     def aggregate(self, mean_x: Tensor, s: Tensor) -> Tensor:
         """s_b + MLP_g([mean_i x_i, s_b]); both (B, F)."""
@@ -173,7 +207,7 @@ class GlobalVector(nn.Module):
 
     def distribute(self, v: Tensor, w: Tensor, structure: Tensor) -> Tensor:
         """v_i + W_n(v_i + w_b); v (N, 3, F), w (B, 3, F), structure (N,)."""
-        return v + self.mlp_node(v + w.index_select(0, structure))
+        return v + fast.apply(self.mlp_node, v + w.index_select(0, structure))
 
     def aggregate(self, mean_v: Tensor, w: Tensor) -> Tensor:
         """w_b + W_g(mean_i v_i + w_b); both (B, 3, F)."""
@@ -227,20 +261,25 @@ class LEIGNN(Potential):
         edge_index, vector = self.edges(batch)
         distance = torch.linalg.vector_norm(vector, dim=1)
         direction = -vector / distance.clamp(min=1e-9).unsqueeze(1)
-        basis = self.radial_basis(distance)
-
         structure, natoms = batch.batch, batch.natoms
         x = self.atom_emb(batch.atomic_numbers)
-        v = x.new_zeros(len(x), 3, x.shape[1])
+        if fast.applies(distance) and not distance.requires_grad:
+            taps, values = self.radial_basis.nonzero(distance, fast.REACH[distance.dtype])
+            edges = fast.Edges(edge_index, direction, taps, values, len(x), self.radial_basis.num_rbf)
+        else:
+            edges = Edges(edge_index, self.radial_basis(distance), direction)
+
+        v = None  # zero before the first messages, and so are the global vectors
         if self.global_phases:
             s = self.vn_emb.weight.expand(len(natoms), -1)
-            w = v.new_zeros(len(natoms), 3, x.shape[1])
+            w = x.new_zeros(len(natoms), 3, x.shape[1])
 
         for layer, message in enumerate(self.message_layers):
             if self.global_phases:
                 x = self.global_scalar_layers[layer].distribute(x, s, structure)
-                v = self.global_vector_layers[layer].distribute(v, w, structure)
-            x, v = message(x, v, edge_index, basis, direction)
+                if v is not None:
+                    v = self.global_vector_layers[layer].distribute(v, w, structure)
+            x, v = message(x, v, edges)
             x, v = self.update_layers[layer](x, v)
             # Nothing reads the global state after the last layer.
             if self.global_phases and layer + 1 < len(self.message_layers):

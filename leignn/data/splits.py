@@ -6,6 +6,7 @@ depends neither on the order of shards nor on the file system nor on the number 
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def make_splits(
     elif rule["rule"] == "manifest":
         names = ["train", "val", *rule.get("tests", ["test"])]
         splits = _by_manifest(Path(rule["path"]), names, _frames(stores))
+    elif rule["rule"] == "mdsim":
+        splits = _by_mdsim(rule, _frames(stores))
     else:
         splits = _by_counts(rule, _frames(stores))
     return {name: _sorted(table) for name, table in splits.items()}, details
@@ -134,6 +137,22 @@ def _by_counts(rule: dict[str, Any], frames: pd.DataFrame) -> dict[str, pd.DataF
     ends = np.cumsum([counts[name] for name in ("train", "val", "test")])
     blocks = np.split(order[: ends[-1]], ends[:-1])
     return {name: frames.iloc[block] for name, block in zip(("train", "val", "test"), blocks, strict=True)}
+
+
+def _by_mdsim(rule: dict[str, Any], frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """MDSim's and the authors' splits of MD trajectories, to the frame.
+
+    They call scikit-learn's ``train_test_split`` twice with one seed: first for the test split, then
+    for the validation split of what is left. Sizes are counts or fractions, rounded up.
+    """
+    left, found = np.arange(len(frames)), {}
+    for name, size in (("test", rule["test"]), ("val", rule["validation"])):
+        order = np.random.RandomState(rule["seed"]).permutation(len(left))
+        size = math.ceil(size * len(left)) if size < 1 else size
+        if size >= len(left):
+            raise InputError(f"splits ask for {size} frames for {name}, of {len(left)} that are left")
+        found[name], left = left[order[:size]], left[order[size:]]
+    return {name: frames.iloc[rows] for name, rows in {"train": left, **found}.items()}
 
 
 def _by_oc20_rule(

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -30,6 +31,7 @@ from leignn.training.failure import add_argument, recorded
 
 TEMPERATURE_BOUNDS = (0.1, 1e5)  # K, MDSim's
 FRAMES_A_STATE = 20  # frames between saved states
+GROWING = ("trajectory.extxyz", "thermo.csv")
 THERMO = ("time_ps", "potential_ev", "kinetic_ev", "temperature_k", "largest_force_ev_per_ang")
 
 Thermostat = Literal["nose-hoover", "langevin"]
@@ -59,27 +61,32 @@ class Settings:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_protocol_arguments(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of velocities, noise and first frame")
+    parser.add_argument(
+        "--no-wrap",
+        dest="wrap",
+        action="store_false",
+        help="atoms that left the cell lose neighbours, as in OCP",
+    )
+    add_argument(parser)
+
+
+def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
+    """What one simulation and many at once have in common."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="RUN/checkpoint.pt")
     parser.add_argument("--start", type=Path, required=True, help="file with structures that ASE reads")
     parser.add_argument("--frame", type=int, help="index of the structure to start from (default: by seed)")
-    parser.add_argument("--output", type=Path, required=True, help="the simulation's folder")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the results")
     parser.add_argument("--thermostat", choices=get_args(Thermostat), required=True)
     parser.add_argument("--temperature", type=float, required=True, help="K")
     parser.add_argument("--timestep", type=float, required=True, help="fs")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--every", type=int, default=50, help="steps between frames (default 50)")
-    parser.add_argument("--seed", type=int, default=0, help="of velocities, noise and first frame")
     parser.add_argument("--damping", type=float, default=20.0, help="Nosé–Hoover, time steps (default 20)")
     parser.add_argument("--friction", type=float, default=0.01, help="Langevin, 1/fs (default 0.01)")
-    parser.add_argument(
-        "--no-wrap",
-        dest="wrap",
-        action="store_false",
-        help="lose neighbours of atoms that left the cell, as OCP",
-    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     parser.add_argument("--device", default="cpu", help="where the potential runs, e.g. cuda")
-    add_argument(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -91,16 +98,8 @@ def main(args: argparse.Namespace) -> None:
     keep_freed_memory()
     if args.threads:
         torch.set_num_threads(args.threads)
-    settings = Settings(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Settings)})
-    try:
-        frames = ase.io.read(os.fspath(args.start), ":")
-        number = args.frame
-        if number is None:
-            number = int(np.random.default_rng(settings.seed).integers(len(frames)))
-        atoms = frames[number]
-    except Exception as error:  # every format of ASE fails in its own way
-        which = "a frame" if args.frame is None else f"frame {args.frame}"
-        raise InputError(f"{args.start}: {which} cannot be read: {error}") from error
+    settings = settings_of(args, args.seed)
+    number, atoms = starting_frames(args.start, args.frame, [args.seed])[0]
     start = {"checkpoint": str(args.checkpoint), "start": str(args.start), "frame": number, "wrap": args.wrap}
 
     def record(message: str) -> None:
@@ -112,6 +111,35 @@ def main(args: argparse.Namespace) -> None:
         atoms.calc = LEIGNNCalculator(args.checkpoint, args.device, wrap=args.wrap)
         outcome = simulate(atoms, settings, args.output, start)
         print(f"{outcome['status']}: {outcome['reason']}; {outcome['ns_per_day']:.3f} ns/day")
+
+
+def settings_of(args: argparse.Namespace, seed: int) -> Settings:
+    """The protocol that the command line asks for."""
+    names = {field.name for field in dataclasses.fields(Settings)} - {"seed"}
+    return Settings(seed=seed, **{name: getattr(args, name) for name in names})
+
+
+def starting_frames(path: Path, number: int | None, seeds: Sequence[int]) -> list[tuple[int, Atoms]]:
+    """For each seed the structure it starts from, and its index in the file.
+
+    Args:
+        path: any file that ASE reads.
+        number: index of the structure; None: every seed draws its own.
+        seeds: of the simulations.
+
+    Raises:
+        InputError: the file cannot be read, or has no such structure.
+    """
+    try:
+        frames = ase.io.read(os.fspath(path), ":")
+        numbers = [
+            int(np.random.default_rng(seed).integers(len(frames))) if number is None else number
+            for seed in seeds
+        ]
+        return [(number, frames[number].copy()) for number in numbers]
+    except Exception as error:  # every format of ASE fails in its own way
+        which = "a frame" if number is None else f"frame {number}"
+        raise InputError(f"{path}: {which} cannot be read: {error}") from error
 
 
 def simulate(
@@ -138,7 +166,7 @@ def simulate(
     step = _resume(output, dynamics, rng, identity)
     first, began, reason = step, time.perf_counter(), _out_of_bounds(atoms)
     if step == 0:
-        _write_frame(output, atoms, settings, step)
+        write_frame(output, atoms, settings, step)
     progress = tqdm(
         total=settings.steps, initial=step, unit="step", desc="simulate", disable=not sys.stderr.isatty()
     )
@@ -148,20 +176,11 @@ def simulate(
         progress.update()
         reason = _out_of_bounds(atoms)
         if step % settings.every == 0 and not reason:
-            _write_frame(output, atoms, settings, step)
+            write_frame(output, atoms, settings, step)
             if step % (settings.every * FRAMES_A_STATE) == 0:
                 _save_state(output, dynamics, rng, identity, step)
     progress.close()
-    speed = (step - first) / (time.perf_counter() - began)
-    outcome = identity | {
-        "status": "stopped" if reason else "finished",
-        "reason": reason or f"{step} steps",
-        "steps": step,
-        "time_ps": step * settings.timestep / 1000,
-        "steps_per_second": speed,
-        "ns_per_day": speed * settings.timestep * 1e-6 * 86400,
-    }
-    write_text(output / "outcome.json", json.dumps(outcome, indent=1))
+    outcome = write_outcome(output, identity, step, reason, (step - first) / (time.perf_counter() - began))
     (output / "state.npz").unlink(missing_ok=True)
     return outcome
 
@@ -180,16 +199,26 @@ def _dynamics(atoms: Atoms, settings: Settings, rng: np.random.Generator) -> Mol
 
 def _out_of_bounds(atoms: Atoms) -> str:
     """Why the simulation has to stop; empty if it need not."""
-    energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+    return reason_to_stop(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_temperature())
+
+
+def reason_to_stop(energy: float, forces: np.ndarray, temperature: float) -> str:
+    """Why a simulation has to stop; empty if it need not.
+
+    Args:
+        energy: potential, eV.
+        forces: (n, 3) eV/Å.
+        temperature: K.
+    """
     if not (np.isfinite(energy) and np.isfinite(forces).all()):
         return f"energy {energy} eV or a force is not finite"
-    temperature = atoms.get_temperature()
     if not TEMPERATURE_BOUNDS[0] <= temperature <= TEMPERATURE_BOUNDS[1]:
         return f"temperature {temperature:.3g} K is outside {TEMPERATURE_BOUNDS}"
     return ""
 
 
-def _write_frame(output: Path, atoms: Atoms, settings: Settings, step: int) -> None:
+def write_frame(output: Path, atoms: Atoms, settings: Settings, step: int) -> None:
+    """Append a frame to trajectory.extxyz and its numbers to thermo.csv; step 0 begins both."""
     first = step == 0
     atoms.info = {"time_fs": step * settings.timestep}
     ase.io.write(output / "trajectory.extxyz", atoms, format="extxyz", append=not first)
@@ -206,6 +235,23 @@ def _write_frame(output: Path, atoms: Atoms, settings: Settings, step: int) -> N
         file.write(",".join(repr(float(number)) for number in numbers) + "\n")
 
 
+def write_outcome(
+    output: Path, identity: dict[str, Any], step: int, reason: str, speed: float
+) -> dict[str, Any]:
+    """Write outcome.json of a simulation that has come to ``step``; ``speed`` in steps a second."""
+    timestep = identity["settings"]["timestep"]
+    outcome = identity | {
+        "status": "stopped" if reason else "finished",
+        "reason": reason or f"{step} steps",
+        "steps": step,
+        "time_ps": step * timestep / 1000,
+        "steps_per_second": speed,
+        "ns_per_day": speed * timestep * 1e-6 * 86400,
+    }
+    write_text(output / "outcome.json", json.dumps(outcome, indent=1))
+    return outcome
+
+
 def _save_state(
     output: Path, dynamics: MolecularDynamics, rng: np.random.Generator, identity: dict[str, Any], step: int
 ) -> None:
@@ -220,17 +266,25 @@ def _save_state(
             eta=thermostat._eta if thermostat else np.zeros(0),
             p_eta=thermostat._p_eta if thermostat else np.zeros(0),
             rng=json.dumps(rng.bit_generator.state),
-            sizes=[(output / name).stat().st_size for name in ("trajectory.extxyz", "thermo.csv")],
+            sizes=written(output),
         )
+
+
+def written(output: Path) -> list[int]:
+    """Bytes of the files that grow."""
+    return [(output / name).stat().st_size for name in GROWING]
+
+
+def cut_back(output: Path, sizes: Sequence[int]) -> None:
+    """Cut off what was written after a state was saved, so that no frame is repeated."""
+    for name, size in zip(GROWING, sizes, strict=True):
+        os.truncate(output / name, int(size))
 
 
 def _resume(
     output: Path, dynamics: MolecularDynamics, rng: np.random.Generator, identity: dict[str, Any]
 ) -> int:
-    """Put the saved state of this very simulation in place; return its step, 0 without one.
-
-    What was written after that state is cut off, so that no frame is repeated.
-    """
+    """Put the saved state of this very simulation in place; return its step, 0 without one."""
     path = output / "state.npz"
     if not path.exists():
         return 0
@@ -240,8 +294,7 @@ def _resume(
         raise InputError(f"{error}; remove it to begin anew") from error
     if json.loads(str(state["identity"])) != identity:
         return 0
-    for name, size in zip(("trajectory.extxyz", "thermo.csv"), state["sizes"], strict=True):
-        os.truncate(output / name, int(size))
+    cut_back(output, state["sizes"])
     atoms = dynamics.atoms
     atoms.set_positions(state["positions"])
     atoms.set_momenta(state["momenta"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from leignn.report.layout import CELLS, IMPROVEMENT, QUANTITIES, RANK_CORRELATION, SPLITS
+from leignn.report.layout import IMPROVEMENT, NOT_RUN, QUANTITIES, RANK_CORRELATION, cells_of, groups_of
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Cell:
 
 
 def cells(table: pd.DataFrame) -> pd.DataFrame:
-    """A :class:`Cell` for every row and column of ``table`` (one data set)."""
-    result = pd.DataFrame(index=table.index, columns=list(CELLS), dtype=object)
-    for column in CELLS:
+    """A :class:`Cell` for every row and every error of ``table`` (one data set)."""
+    result = pd.DataFrame(index=table.index, columns=cells_of(table), dtype=object)
+    for column in result:
         ranks = table[f"{column}_rank"]
         for i, row in table.iterrows():
             rank = int(ranks[i]) if ranks.notna().sum() > 1 and ranks[i] in (1, 2) else 0
@@ -38,12 +38,13 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
 
     Empty unless two models of the paper were measured.
     """
+    columns = cells_of(table)
     correlation = table[table["model"] == RANK_CORRELATION]
-    if correlation[list(CELLS)].isna().all(axis=None):
+    if correlation[columns].isna().all(axis=None):
         return pd.DataFrame()
-    models = table[table[[f"{column}_rank" for column in CELLS]].notna().any(axis=1)]
-    result = pd.DataFrame(index=[*models["model"], RANK_CORRELATION], columns=list(CELLS), dtype=object)
-    for column in CELLS:
+    models = table[table[[f"{column}_rank" for column in columns]].notna().any(axis=1)]
+    result = pd.DataFrame(index=[*models["model"], RANK_CORRELATION], columns=columns, dtype=object)
+    for column in columns:
         for _, row in models.iterrows():
             numbers = row[f"{column}_rank"], row[f"{column}_published_rank"]
             measured, published = ("" if pd.isna(number) else f"{number:.0f}" for number in numbers)
@@ -58,32 +59,49 @@ def _text(value: float, column: str, model: str) -> str:
         return ""
     if model == IMPROVEMENT:
         return f"{value:.2f} %"
-    return f"{value:.0f}" if "energy" in column else f"{value:.1f}"
+    if abs(value) < 0.1:
+        return f"{value:.1g}"
+    return f"{value:.0f}" if "energy" in column and abs(value) >= 100 else f"{value:.1f}"
 
 
 def note(table: pd.DataFrame) -> str:
-    """The sentence that goes under a table of one data set."""
+    """The sentences that go under a table of one data set."""
     row = table.iloc[0]
-    text = f"{row['dataset_title']}, scale {row['scale']}. Energy in meV, forces in meV/Å (free atoms); "
-    text += "measured, and with it (in brackets, or small) the paper's. Empty: not run at this scale."
+    units = "energy in meV, forces in meV/Å (free atoms)"
+    if row["scale"] == NOT_RUN:
+        text = f"{row['dataset_title']}: published values, {units}. Nothing was run: no model is configured "
+        text += "for it at this scale, since its data are not generated; config/README.md says how to run it."
+        return f"{text} {_sources(table)}".strip()
+    text = f"{row['dataset_title']}, scale {row['scale']}: {units}; measured, and with it (in brackets, or "
+    text += "small) the published. Empty: not run at this scale, or not published."
     if row["stand_in"]:
         text += " EMT stand-in: these numbers are not comparable to the paper's."
-    elif table[[f"{c}_difference" for c in CELLS]].isna().all(axis=None):
+    elif table[[f"{column}_difference" for column in cells_of(table)]].isna().all(axis=None):
         text += " Another data set than the paper's: its numbers are no comparison."
-    return text
+    return f"{text} {_sources(table)}".strip()
+
+
+def _sources(table: pd.DataFrame) -> str:
+    """Where the published values come from."""
+    known = table[table["source"].fillna("") != ""]
+    listed = [f"{', '.join(rows['model'])}: {source}" for source, rows in known.groupby("source", sort=False)]
+    if not listed:
+        return ""
+    return f"Published by {known['source'].iloc[0] if len(listed) == 1 else '; '.join(listed)}."
 
 
 def counts_note(table: pd.DataFrame) -> str:
-    """How many structures had an energy, where not the same for all splits."""
-    counts = [table[f"{split}_energy_count"].max() for split in SPLITS]
+    """How many structures had an energy, where known for every group of columns."""
+    groups = groups_of(table)
+    counts = [table[f"{group}_energy_count"].max() for group in groups]
     if np.isnan(counts).any():
         return ""
-    listed = ", ".join(f"{title} {count:.0f}" for title, count in zip(SPLITS.values(), counts, strict=True))
+    listed = ", ".join(f"{title} {count:.0f}" for title, count in zip(groups.values(), counts, strict=True))
     return f"Structures with an energy: {listed}."
 
 
 RANKS_NOTE = (
-    "Ranks of the models that were measured, 1 is best, with the paper's ranks of the same models; "
+    "Ranks of the models that were measured, 1 is best, with the published ranks of the same models; "
     "and Spearman's rank correlation between the two."
 )
 
@@ -118,7 +136,8 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 def _markdown_rows(models: Iterable[str], printed: pd.DataFrame) -> list[str]:
     marks: dict[int, Callable[[str], str]] = {0: str, 1: lambda t: f"**{t}**", 2: lambda t: f"*{t}*"}
-    lines = ["| Model | " + " | ".join(CELLS.values()) + " |", "|---" * (len(CELLS) + 1) + "|"]
+    heads = [f"{title} {name}" for title in groups_of(printed).values() for name in QUANTITIES.values()]
+    lines = ["| Model | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     for model, line in zip(models, printed.itertuples(index=False), strict=True):
         lines.append(f"| {model} | " + " | ".join(_joined(cell, marks) for cell in line) + " |")
     return lines
@@ -143,12 +162,13 @@ def to_latex(table: pd.DataFrame) -> str:
 
 def _latex_tabular(models: Iterable[str], printed: pd.DataFrame) -> list[str]:
     marks = {0: str, 1: lambda t: rf"\textbf{{{t}}}", 2: lambda t: rf"\underline{{{t}}}"}
-    spans = " & ".join(rf"\multicolumn{{2}}{{c}}{{{title}}}" for title in SPLITS.values())
+    groups = groups_of(printed)
+    spans = " & ".join(rf"\multicolumn{{2}}{{c}}{{{title}}}" for title in groups.values())
     lines = [
-        rf"\begin{{tabular}}{{l{'r' * len(CELLS)}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(printed.columns)}}}",
         r"\toprule",
         rf"Model & {spans} \\",
-        "& " + " & ".join(list(QUANTITIES.values()) * len(SPLITS)) + r" \\",
+        "& " + " & ".join(list(QUANTITIES.values()) * len(groups)) + r" \\",
         r"\midrule",
     ]
     for model, line in zip(models, printed.itertuples(index=False), strict=True):

@@ -9,6 +9,7 @@ import pandas as pd
 from leignn.config import load_yaml, validate
 from leignn.errors import InputError
 from leignn.files import read_json
+from leignn.report.layout import LAYOUTS
 
 
 @dataclass(frozen=True)
@@ -73,4 +74,7 @@ def load_table(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     validate(table.to_dict("records"), "table", path)
+    wanted = LAYOUTS[path.stem].columns if path.stem in LAYOUTS else []
+    if missing := [column for column in wanted if column not in table]:
+        raise InputError(f"{path} has no column {missing[0]!r}: another version wrote it, build it anew")
     return table

@@ -1,5 +1,7 @@
 """The kept candidate list gives the graph of a new search, bit by bit, however the atoms move."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -82,3 +84,23 @@ def test_the_list_is_not_kept_too_long() -> None:
     assert assert_same_graph(kept, atoms) == 0
     atoms.positions[:, 0] += [0.5 * kept.skin + 1e-4, -0.5 * kept.skin - 1e-4]
     assert assert_same_graph(kept, atoms) == 2
+
+
+@pytest.mark.parametrize("name", ["slab", "triclinic", "layer", "thin cell"])
+def test_without_wrapping_only_the_images_next_to_the_stored_coordinates_count(name) -> None:
+    """Against the whole block of images −n … n, n = ⌈cutoff / height of the cell⌉ (Open Catalyst's)."""
+    atoms, spec = structures()[name], GraphSpec(5.0, 200, "strict")
+    atoms.positions[::2] += 3 * atoms.cell[0]
+    heights = 1 / np.linalg.norm(np.linalg.pinv(atoms.cell.array * atoms.pbc[:, None]), axis=0).clip(1e-9)
+    reach = np.where(atoms.pbc, np.ceil(spec.cutoff / heights), 0).astype(int)
+    expected = set()
+    for shift in product(*(range(-n, n + 1) for n in reach)):
+        vectors = atoms.positions[:, None] + np.array(shift) @ atoms.cell.array - atoms.positions
+        distance = np.linalg.norm(vectors, axis=2)
+        pairs = np.argwhere((distance <= spec.cutoff) & (distance > 1e-9))
+        expected |= {(source, target, *shift) for source, target in pairs.tolist()}
+    kept = VerletList(spec, wrap=False)
+    index, offsets = kept.edges(atoms.positions, atoms.cell.array, atoms.pbc)
+    assert set(map(tuple, torch.cat([index.T, offsets], dim=1).tolist())) == expected
+    whole = nearest_edges_of(atoms.positions, atoms.cell.array, atoms.pbc, spec)
+    assert len(expected) < whole[0].shape[1]

@@ -2,6 +2,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(0, workflow.basedir)  # the library lies beside the Snakefile
 
@@ -76,6 +77,10 @@ def part_of(wildcards):
     return dataset_of(wildcards.dataset)["parts"][wildcards.part]
 
 
+def archive_of(wildcards):
+    return load_validated("config/archives.yaml", "archives")[wildcards.archive]
+
+
 def split_rule(wildcards):
     return dataset_of(wildcards.dataset)["splits"]
 
@@ -109,6 +114,21 @@ def raw_input(wildcards):
 
 def stores_folder(wildcards):
     return f"{DATA}/stores/{stores_of(dataset_of(wildcards.dataset))}"
+
+
+def profiled(wildcards):
+    """What `profile` reads: the first data set and all models of Table 1."""
+    dataset = SimpleNamespace(dataset=config["table1"]["datasets"][0])
+    return {
+        "dataset": dataset_file(dataset.dataset),
+        "models": expand("config/models/{model}.yaml", model=config["table1"]["models"]),
+        "stores": stores_input(dataset),
+        "splits": f"{DATA}/splits/{dataset.dataset}",
+    }
+
+
+def profiled_stores(wildcards):
+    return stores_folder(SimpleNamespace(dataset=config["table1"]["datasets"][0]))
 
 
 def stores_input(wildcards):

@@ -42,8 +42,6 @@ rule download_part:
 
 
 rule download_archive:
-    input:
-        archives="config/archives.yaml",
     output:
         directory(f"{DATA}/archives/{{archive}}"),
     log:
@@ -55,10 +53,12 @@ rule download_archive:
         "../envs/data.yaml"
     resources:
         downloads=1,
+    params:
+        source=archive_of,
     message:
         "Downloading {wildcards.archive}"
     shell:
-        "python -m leignn download --archives {input.archives} --archive {wildcards.archive}"
+        "python -m leignn download --archives config/archives.yaml --archive {wildcards.archive}"
         " --output {output} > {log} 2>&1"
 
 

@@ -17,6 +17,8 @@ OOD = ["id", "ood_ads", "ood_cat", "ood_both"]
     ("place", "key", "value", "words"),
     [
         ((), "colour", "red", ["colour"]),
+        (("md",), "barostat", "none", ["md", "barostat"]),
+        (("md", "simulation"), "timestep", 0, ["md.simulation.timestep", "0"]),
         (("labels",), "stress", "all", ["labels", "stress"]),
         (("labels",), "energy", "most", ["labels.energy", "most"]),
         (("parts", "all"), "tags", 3, ["parts.all", "tags"]),
@@ -31,7 +33,8 @@ OOD = ["id", "ood_ads", "ood_cat", "ood_both"]
     ],
 )
 def test_a_wrong_key_or_value_is_named(tmp_path, place, key, value, words) -> None:
-    content = yaml.safe_load((DATASETS / "lips_sample.yaml").read_text())
+    content = load_dataset(DATASETS / "lips_sample.yaml")
+    del content["name"]
     target = content
     for name in place:
         target = target[name]
@@ -96,9 +99,9 @@ def test_published_protocols() -> None:
         assert tuple(dataset["graph"].values()) == graph, name
     assert found["oc20_50k"]["training"]["evaluate_every"] == 2000
     assert found["oc20_200k"]["training"]["evaluate_every"] == 5000
-    assert [name for name, d in found.items() if d["stand_in"]] == ["oc20_standin"]
+    assert {name for name, d in found.items() if d["stand_in"]} == {"oc20_standin", "md_standin"}
     published = {d["published_as"] for d in found.values()}
-    assert published == {None, "OC20-50K", "OC20-200K", "MD17", "rMD17", "ISO17"}
+    assert published == {None, "OC20-50K", "OC20-200K", "MD17", "rMD17", "ISO17", "LiPS"}
     iso17 = found["iso17"]["training"]
     protocol = OC20 | {"energy_target": "minus_train_mean", "batch_size": 64, "clip_norm": 100}
     protocol |= {"early_stopping": 10, "evaluate_every": 20000}

@@ -11,7 +11,8 @@ from ase import Atoms
 from ase.build import bulk
 
 from leignn.cli import main
-from leignn.data.splits import make_splits
+from leignn.data.dataset_config import load_dataset
+from leignn.data.splits import _by_mdsim, make_splits
 from leignn.data.store import Store, write_store
 from leignn.data.structure import Structure
 from leignn.errors import InputError
@@ -136,7 +137,8 @@ def test_id_systems_keep_their_kinds_in_train_when_validation_takes_its_share(tm
 
 
 def run_split(folder: Path, **changes) -> int:
-    content = yaml.safe_load((DATASETS / "lips_sample.yaml").read_text()) | changes
+    content = load_dataset(DATASETS / "lips_sample.yaml") | changes
+    del content["name"]
     (folder / "data.yaml").write_text(yaml.safe_dump(content))
     arguments = [
         "--dataset",
@@ -245,3 +247,19 @@ def test_more_frames_asked_for_than_there_are(tmp_path) -> None:
             {"rule": "random", "seed": 0, "counts": counts},
             {"all": make_store(tmp_path / "all", numbered(12))},
         )
+
+
+def test_mdsim_splits_are_those_of_scikit_learn(tmp_path) -> None:
+    """Indices that ``train_test_split`` of scikit-learn 1.9.1 gives, called as MDSim and the authors do."""
+    structures = [Structure.from_atoms(bulk("Cu"), "s", n) for n in range(47)]
+    stores = {"all": make_store(tmp_path / "all", structures)}
+    splits, _ = make_splits({"rule": "mdsim", "seed": 123, "test": 0.2, "validation": 0.1}, stores)
+    assert splits["test"]["frame"].tolist() == sorted([8, 11, 44, 18, 43, 31, 42, 10, 5, 1])
+    assert splits["val"]["frame"].tolist() == [3, 15, 20, 21]
+    assert len(splits["train"]) == 33
+    lips = pd.DataFrame({"part": "all", "index": range(25001), "system_id": "lips", "frame": range(25001)})
+    found = _by_mdsim({"seed": 123, "test": 5001, "validation": 1000}, lips)
+    ends = {name: (table["frame"].iloc[0], table["frame"].iloc[-1]) for name, table in found.items()}
+    assert ends == {"train": (22841, 23728), "val": (13592, 3639), "test": (20000, 9064)}
+    with pytest.raises(InputError, match="ask for 47 frames for test, of 47"):
+        make_splits({"rule": "mdsim", "seed": 123, "test": 47, "validation": 0.1}, stores)

@@ -11,7 +11,6 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from leignn.cli import main
-from leignn.config import load_yaml
 from leignn.data.build import build_store
 from leignn.data.dataset_config import load_dataset
 from leignn.data.md_standin import generate
@@ -23,7 +22,8 @@ from leignn.md.protocol import Diffusion, analysis_of, as_arguments, simulation_
 from leignn.md.reference_trajectory import diffusivity
 from leignn.md.trajectory import Trajectory, reference_trajectory, simulated_trajectory
 
-STANDIN = Path("config/datasets/md_standin.yaml")
+CONFIG = Path(__file__).parents[3] / "config" / "datasets"
+STANDIN = CONFIG / "md_standin.yaml"
 CELL = np.diag([8.0, 9.0, 10.0])
 
 
@@ -146,7 +146,8 @@ def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
     for number, atoms in enumerate(structures):
         atoms.info = {"time_fs": 50.0 * number}
     ase.io.write(tmp_path / "all.extxyz", structures[1:])
-    dataset = load_yaml(STANDIN)
+    dataset = load_dataset(STANDIN)
+    del dataset["name"]
     dataset["parts"]["all"]["path"] = "all.extxyz"
     dataset["md"]["diffusion"] |= {"skip": 0.5, "lag": 1.0, "stable": 3.0}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(dataset))
@@ -196,7 +197,7 @@ def test_simulations_take_the_models_own_settings_last() -> None:
     assert simulation_of(dataset, model, "paper", {"steps": 50})["steps"] == 50
     assert as_arguments({"thermostat": "langevin", "steps": 3}) == "--thermostat langevin --steps 3"
     with pytest.raises(InputError, match="no key 'md'"):
-        analysis_of(load_dataset(Path("config/datasets/oc20_standin.yaml")))
+        analysis_of(load_dataset(CONFIG / "oc20_standin.yaml"))
     dataset["md"]["reference"]["part"] = "aimd"
     with pytest.raises(InputError, match="no part 'aimd'"):
         analysis_of(dataset)

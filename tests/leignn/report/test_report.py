@@ -12,12 +12,14 @@ import yaml
 
 from leignn.cli import main
 from leignn.errors import InputError
-from leignn.report.layout import CELLS, RANK_CORRELATION, TRIVIAL
-from leignn.report.results import load_run, load_runs
+from leignn.report.layout import LAYOUTS, RANK_CORRELATION, TRIVIAL
+from leignn.report.render import to_markdown
+from leignn.report.results import load_run, load_runs, load_table
 from leignn.report.tables import build_table, load_published
 from leignn.training.callbacks import RunLog
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published"
+CELLS = LAYOUTS["table1"].cells
 SPLITS = ["id", "ood_ads", "ood_cat", "ood_both"]
 
 
@@ -87,7 +89,7 @@ def make_run(
 
 
 def table_of(runs: list[Path], name: str = "table1") -> pd.DataFrame:
-    published = load_published(PUBLISHED / f"{name}.csv")
+    published = load_published(PUBLISHED / f"{name}.csv", name)
     return build_table(load_runs(runs), published, name).set_index("model")
 
 
@@ -115,9 +117,9 @@ def test_every_row_of_the_paper_is_there_and_what_was_not_run_is_empty(tmp_path)
     table = table_of(runs)
     paper = ["CGCNN", "SchNet", "MACE", "PaiNN", "PaiNN_Direct", "DimeNet++", "GemNet-dT", "LEIGNN"]
     assert list(table.index) == [TRIVIAL, *paper, "Mine", RANK_CORRELATION]
-    assert table.loc[paper, list(CELLS)].isna().all(axis=None)
+    assert table.loc[paper, CELLS].isna().all(axis=None)
     assert set(table.loc[paper, "status"]) == {"not run"}
-    assert table.loc[[TRIVIAL, "Mine"], list(CELLS)].notna().all(axis=None)
+    assert table.loc[[TRIVIAL, "Mine"], CELLS].notna().all(axis=None)
 
 
 def test_ranks_and_their_correlation(tmp_path) -> None:
@@ -140,7 +142,7 @@ def test_a_failed_run_says_so(tmp_path) -> None:
     runs = [make_run(tmp_path, "leignn", "LEIGNN", status="failed", message="loss is nan", splits={})]
     row = table_of(runs).loc["LEIGNN"]
     assert row["status"] == "failed: loss is nan"
-    assert row[list(CELLS)].isna().all()
+    assert row[CELLS].isna().all()
 
 
 def test_a_failed_run_keeps_no_figure_and_no_page_from_being_made(tmp_path) -> None:
@@ -178,6 +180,114 @@ def test_measured_improvement(tmp_path) -> None:
         for m, t, e in (("vanilla", "Vanilla", 80), ("leignn", "LEIGNN", 60))
     ]
     assert table_of(runs, "table2").loc["Improvement", "ood_ads_energy_mev"] == pytest.approx(25.0)
+
+
+def member(folder: Path, molecule: str, model: str, title: str, family: str = "rMD17", **changes) -> Path:
+    """A run on one molecule, with its one test split."""
+    run = make_run(folder / molecule, model, title, **changes)
+    config, metrics = (
+        yaml.safe_load((run / "config.yaml").read_text()),
+        json.loads((run / "metrics.json").read_text()),
+    )
+    config["dataset"] = metrics["dataset"] = f"set_{molecule}"
+    config["dataset_info"] |= {"published_as": family, "stand_in": False, "member": molecule}
+    metrics["splits"] = {"test": metrics["splits"]["id"]}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    return run
+
+
+def test_molecules_share_a_row(tmp_path) -> None:
+    """rMD17's molecules are columns; what is published for MD17 stands in a block of its own, not run."""
+    runs = [
+        member(tmp_path, molecule, model, title, energy=energy)
+        for molecule, model, title, energy in (
+            ("aspirin", "leignn", "LEIGNN", 60.0),
+            ("aspirin", "mace", "MACE", 13.2),
+            ("ethanol", "leignn", "LEIGNN", 30.0),
+            ("aspirin", "trivial", TRIVIAL, 1000.0),
+        )
+    ]
+    published = load_published(PUBLISHED / "md17.csv", "md17")
+    table = build_table(load_runs(runs), published, "md17")
+    revised = table[table["dataset"] == "rMD17"].set_index("model")
+    assert revised.loc["LEIGNN", "aspirin_forces_mev_per_ang"] == 30.0
+    assert revised.loc["LEIGNN", "ethanol_energy_mev"] == 30.0
+    assert pd.isna(revised.loc["LEIGNN", "uracil_energy_mev"])
+    assert revised.loc["LEIGNN", "n_seeds"] == 1 and revised.loc["LEIGNN", "status"] == "ok"
+    assert revised.loc["MACE", "aspirin_forces_mev_per_ang_published"] == 6.6
+    assert revised.loc["MACE", "aspirin_forces_mev_per_ang_difference"] == pytest.approx(0.0)
+    assert pd.isna(revised.loc["MACE", "ethanol_energy_mev"])
+    assert revised.loc["NequIP", "status"] == "not run" and "2101.03164" in revised.loc["NequIP", "source"]
+    assert revised.loc[["MACE", "LEIGNN"], "aspirin_energy_mev_rank"].tolist() == [1, 2]
+    original = table[table["dataset"] == "MD17"]
+    assert set(original["scale"]) == {"not run"} and "SchNet" in set(original["model"])
+    assert original.filter(regex="_(energy_mev|ang)$").isna().all(axis=None)
+    markdown = to_markdown(table)
+    assert "MD17: published values" in markdown and "Nothing was run" in markdown
+    assert "NequIP: Batzner et al." in markdown
+    row = next(
+        line
+        for line in markdown.splitlines()
+        if line.startswith("| NequIP | [2.3] [8.5]".replace("] [", "] | ["))
+    )
+    assert "[0.04]" in row
+
+
+def test_what_is_no_molecule_and_what_is_one_twice(tmp_path) -> None:
+    published = load_published(PUBLISHED / "md17.csv", "md17")
+    with pytest.raises(InputError, match="data is no member of a data set"):
+        build_table(load_runs([make_run(tmp_path, "leignn", "LEIGNN")]), published, "md17")
+    runs = load_runs([member(tmp_path, "uracil", "leignn", "LEIGNN")])
+    twice = member(tmp_path / "b", "uracil", "leignn", "LEIGNN")
+    config = yaml.safe_load((twice / "config.yaml").read_text()) | {"dataset": "another"}
+    (twice / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(InputError, match="another and set_uracil are the same column 'uracil'"):
+        build_table([*runs, load_run(twice)], published, "md17")
+
+
+@pytest.mark.parametrize("name", ["oc20_50k", "md17", "iso17"])
+def test_without_a_run_a_table_shows_what_is_published(tmp_path, name) -> None:
+    output = tmp_path / f"{name}.csv"
+    published = PUBLISHED / f"{name}.csv"
+    assert main(["build-table", "--table", name, "--published", str(published), "--output", str(output)]) == 0
+    table, source = load_table(output), pd.read_csv(published)
+    models = table[~table["model"].isin((TRIVIAL, RANK_CORRELATION))]
+    assert models["model"].tolist() == source["model"].tolist()
+    assert set(models["status"]) == {"not run"} and set(table["scale"]) == {"not run"}
+    for cell in LAYOUTS[name].cells:
+        np.testing.assert_array_equal(models[f"{cell}_published"].to_numpy(), source[cell].to_numpy())
+        assert table[cell].isna().all()
+    assert "Nothing was run" in output.with_suffix(".md").read_text()
+    assert output.with_suffix(".tex").read_text().count(r"\toprule") == source["dataset"].nunique()
+
+
+def test_a_table_that_an_older_version_wrote(tmp_path) -> None:
+    run = make_run(tmp_path, "leignn", "LEIGNN")
+    table_of([run]).reset_index().drop(columns="id_energy_mev_rank").to_csv(
+        tmp_path / "table1.csv", index=False
+    )
+    with pytest.raises(InputError, match=r"table1.csv has no column 'id_energy_mev_rank': another version"):
+        load_table(tmp_path / "table1.csv")
+
+
+def test_the_two_tests_of_iso17(tmp_path) -> None:
+    split = json.loads((make_run(tmp_path, "a", "A") / "metrics.json").read_text())["splits"]["id"]
+    splits = {"test_within": split, "test_other": split | {"forces_mae_mev_per_ang": 94.5}}
+    run = make_run(tmp_path, "schnet", "SchNet", published_as="ISO17", splits=splits)
+    published = load_published(PUBLISHED / "iso17.csv", "iso17")
+    row = build_table([load_run(run)], published, "iso17").set_index("model").loc["SchNet"]
+    assert row["test_other_forces_mev_per_ang_difference"] == pytest.approx(0.0)
+    assert row["test_within_energy_mev"] == 100.0
+
+
+def test_published_errors_are_in_mev() -> None:
+    """Aspirin as the papers of SchNet and PaiNN print it, in kcal/mol and kcal/mol/Å."""
+    md17 = load_published(PUBLISHED / "md17.csv", "md17").set_index(["dataset", "model"])
+    kcal = 43.3641
+    assert md17.loc[("MD17", "SchNet"), "aspirin_energy_mev"] == pytest.approx(0.37 * kcal, abs=0.06)
+    assert md17.loc[("MD17", "SchNet"), "aspirin_forces_mev_per_ang"] == pytest.approx(1.35 * kcal, abs=0.06)
+    assert md17.loc[("MD17", "PaiNN"), "aspirin_forces_mev_per_ang"] == pytest.approx(0.338 * kcal, abs=0.06)
 
 
 def test_bad_metrics_files(tmp_path) -> None:

@@ -1,0 +1,163 @@
+"""Steps of molecular dynamics a second: the engine of ``simulate`` against the plain ASE loop.
+
+The plain loop has the same model, the same integrator and the same graph; but ASE's neighbour list at
+every step, all of the batch made anew, and the C library's usual memory. Each of the two runs in a
+process of its own; they take turns. Prints the medians and writes them as JSON. Run from the
+project's folder: ``python -m benchmarks.md``.
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from ase import Atoms, units
+from ase.build import bulk
+from ase.calculators.calculator import all_changes
+from ase.md.langevin import Langevin
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.neighborlist import neighbor_list
+
+from leignn import LEIGNNCalculator
+from leignn.data.frames import collate
+from leignn.data.structure import Structure
+from leignn.files import write_text
+from leignn.graph import GraphSpec, cut_to_nearest
+from leignn.memory import keep_freed_memory
+from leignn.model import LEIGNN
+from leignn.provenance import hardware
+from leignn.trained import TrainedPotential
+
+SIZES = {"mini": (64, 3, 32), "paper": (512, 4, 128)}  # hidden channels, layers, radial functions
+GRAPHS = {"MD": GraphSpec(5.0, 50, "ties"), "OC20": GraphSpec(6.0, 20, "strict")}
+ENGINES = ("simulate", "plain")
+STEPS = {83: 200, 1000: 20, 10000: 6}  # of how many atoms
+WARM_UP = 2  # steps
+
+
+class PlainCalculator(LEIGNNCalculator):
+    """What one writes first: at every step ASE's neighbour list, cut, and a batch of it."""
+
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes) -> None:
+        super(LEIGNNCalculator, self).calculate(atoms, properties, system_changes)
+        target, source, offsets, vector = neighbor_list("ijSD", self.atoms, self.trained.graph.cutoff)
+        vector = torch.from_numpy(vector)
+        chosen = cut_to_nearest(
+            torch.from_numpy(target), vector.square().sum(1), vector, len(self.atoms), self.trained.graph
+        ).numpy()
+        edges = np.stack([source[chosen], target[chosen]]), offsets[chosen]
+        batch = collate([Structure.from_atoms(self.atoms)], [edges]).to(self.device)
+        with torch.no_grad():
+            output = self.trained(batch)
+        forces = output["forces"].cpu().numpy().astype(np.float64)
+        self.results = {"energy": output["energy"].item(), "forces": forces}
+
+
+def system(atoms: int) -> Atoms:
+    """``atoms`` atoms of copper, with vacancies where they do not fill the cubes."""
+    repeats = int(np.ceil((atoms / 4) ** (1 / 3)))
+    crystal = bulk("Cu", cubic=True).repeat(repeats)
+    del crystal[np.random.default_rng(0).permutation(len(crystal))[atoms:]]
+    crystal.rattle(0.05, seed=0)
+    return crystal
+
+
+def calculator(engine: str, size: str, graph: str, device: str) -> LEIGNNCalculator:
+    """Random weights, the same for both engines; forces are small: the structure keeps its density."""
+    channels, layers, functions = SIZES[size]
+    torch.manual_seed(0)
+    model = LEIGNN(GRAPHS[graph], channels, layers, functions)
+    torch.nn.init.normal_(model.out_forces.weight, std=1e-3)
+    config = {
+        "potential": "leignn.model:LEIGNN",
+        "environment": "torch",
+        "graph": vars(GRAPHS[graph]),
+        "hyperparameters": {"hidden_channels": channels, "num_layers": layers, "num_rbf": functions},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        TrainedPotential(model, config, 0.0).save(Path(folder) / "checkpoint.pt")
+        kind = LEIGNNCalculator if engine == "simulate" else PlainCalculator
+        return kind(Path(folder) / "checkpoint.pt", device)
+
+
+def run(engine: str, size: str, graph: str, atoms: int, steps: int, threads: int, device: str) -> dict:
+    """Seconds a step, and the last frame's energy and forces as a check."""
+    torch.set_num_threads(threads)
+    structure = system(atoms)
+    structure.calc = calculator(engine, size, graph, device)
+    rng = np.random.default_rng(0)
+    MaxwellBoltzmannDistribution(structure, temperature_K=500, rng=rng)
+    dynamics = Langevin(
+        structure, units.fs, temperature_K=500, friction=0.01 / units.fs, fixcm=False, rng=rng
+    )
+    dynamics.run(WARM_UP)
+    start = time.perf_counter()
+    dynamics.run(steps)
+    seconds = (time.perf_counter() - start) / steps
+    return {
+        "seconds": seconds,
+        "energy": structure.get_potential_energy(),
+        "forces": structure.get_forces(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["mini"])
+    parser.add_argument("--output", type=Path, help="JSON")
+    args = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    pools = {
+        "simulate": ProcessPoolExecutor(1, context, initializer=keep_freed_memory),
+        "plain": ProcessPoolExecutor(1, context),
+    }
+    rows = []
+    print(f"{hardware()}, {args.threads} threads")
+    for size in args.sizes:
+        for graph in GRAPHS:
+            for atoms, steps in STEPS.items():
+                found = {engine: [] for engine in ENGINES}
+                for _ in range(args.rounds):
+                    for engine in ENGINES:
+                        job = (engine, size, graph, atoms, steps, args.threads, args.device)
+                        found[engine].append(pools[engine].submit(run, *job).result())
+                ours, plain = (found[engine][0] for engine in ENGINES)
+                error = np.abs(ours["forces"] - plain["forces"]).max() / np.abs(plain["forces"]).max()
+                assert error < 1e-3, f"the two loops have parted: {error}"
+                speed = {e: 1 / statistics.median(f["seconds"] for f in found[e]) for e in ENGINES}
+                rows.append(
+                    {
+                        "size": size,
+                        "graph": graph,
+                        "atoms": atoms,
+                        "steps": steps,
+                        "rounds": args.rounds,
+                        "steps_per_second": speed,
+                        "seconds_a_step": {e: sorted(f["seconds"] for f in found[e]) for e in ENGINES},
+                        "ratio": speed["simulate"] / speed["plain"],
+                        "relative_force_difference": float(error),
+                    }
+                )
+                print(
+                    f"{size:6s} {graph:5s} {atoms:6d} atoms  simulate {speed['simulate']:8.2f} steps/s"
+                    f"  plain {speed['plain']:8.2f} steps/s  {rows[-1]['ratio']:5.1f} x",
+                    flush=True,
+                )
+    for pool in pools.values():
+        pool.shutdown()
+    if args.output:
+        content = {"hardware": hardware(), "threads": args.threads, "device": args.device, "rows": rows}
+        write_text(args.output, json.dumps(content, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""A model as it is profiled: random weights, a step of training, an inference, what they cost."""
+
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch_geometric.data import Batch
+
+from leignn.config import Training
+from leignn.data.frames import Frames
+from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
+from leignn.trained import potential_of
+from leignn.training.loss import absolute_errors
+
+FRAMES = 16  # structures and statistics; training takes the statistics of the whole split
+MEMORY_SHARE = 0.5  # of the device's memory, which a point may take
+
+
+class Profiled:
+    """A model with random weights on a device.
+
+    Args:
+        run: resolved configuration.
+        stores, splits: of the data set.
+        device: cpu or cuda.
+
+    Raises:
+        RunFailedError: a package that the model needs is missing.
+    """
+
+    def __init__(self, run: dict[str, Any], stores: Path, splits: Path, device: str) -> None:
+        torch.manual_seed(0)
+        self.device, self.training = device, Training.from_dict(run["training"], "config.yaml")
+        self.potential = potential_of(run)
+        self.parameters = [p for p in self.potential.parameters() if p.requires_grad]
+        manifest = pd.read_csv(splits / "train.csv")
+        self.train_structures = len(manifest)
+        with tempfile.TemporaryDirectory() as folder:
+            # Across the split: neighbouring rows are frames of one system.
+            chosen = manifest.sample(min(FRAMES, len(manifest)), random_state=0)
+            chosen.to_csv(Path(folder) / "chosen.csv", index=False)
+            self.frames = Frames(stores, Path(folder) / "chosen.csv", self.potential.graph)
+        self.potential.load_statistics(self.potential.compute_statistics(self.frames, 0.0))
+        self.potential.to(device)
+        if self.parameters:
+            # A rate of zero, so that every step is the same.
+            self.optimizer = torch.optim.AdamW(self.parameters, lr=0.0, amsgrad=True)
+
+    def training_step(self, batch: Batch) -> None:
+        """Forward, loss, backward, clipping and AdamW, as in training."""
+        self.potential.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        errors = absolute_errors(self.potential(batch), batch, 0.0)
+        loss = self.training.energy_weight * errors.energy + self.training.forces_weight * errors.forces
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.training.clip_norm)
+        self.optimizer.step()
+
+    def infer(self, batch: Batch) -> None:
+        """Energies and forces."""
+        self.potential.eval()
+        with torch.no_grad():
+            self.potential(batch)
+
+    def operations(self, batch: Batch) -> dict[str, Any]:
+        """GFLOP a structure as dispatched and GMAC as PyTorch-OpCounter counts, and why they differ."""
+        giga = 1e9 * len(batch.natoms)
+        macs, why = opcounter_macs(self.potential, batch)
+        total = dispatched_flops(partial(self.infer, batch))
+        forward = energy_flops(self.potential, batch) or total
+        return {
+            "opcounter_gmac": None if macs is None else macs / giga,
+            "inference_gflop": total / giga,
+            "train_gflop": dispatched_flops(partial(self.training_step, batch)) / giga,
+            "operations_note": why if macs is None else why_they_differ(self.potential, macs, forward, total),
+        }
+
+
+def device_memory(device: str) -> int:
+    """Bytes of memory that the device has."""
+    if device == "cuda":
+        return torch.cuda.get_device_properties(0).total_memory
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def too_large(growth: float, seconds: float, memory: float, longest: float, device: str) -> str:
+    """Why a point is not tried, or nothing.
+
+    Args:
+        growth: its cost in units of the point before, which took ``seconds`` and ``memory`` bytes.
+        longest: seconds that are allowed.
+        device: whose memory is the limit, to :data:`MEMORY_SHARE`.
+    """
+    if growth * seconds > longest:
+        return f"not tried: would take some {growth * seconds:.1f} s"
+    if growth * memory > MEMORY_SHARE * device_memory(device):
+        return f"not tried: would take some {growth * memory / 1e9:.0f} GB"
+    return ""

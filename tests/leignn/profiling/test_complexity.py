@@ -1,0 +1,132 @@
+"""Counts against arithmetic, memory against known sizes, and the command from stores to figure."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ase.build import bulk
+from conftest import make_batch
+from torch import nn
+
+from leignn.cli import main
+from leignn.config import ROOT
+from leignn.graph import GraphSpec
+from leignn.model import LEIGNN
+from leignn.potential import EnergyPotential
+from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
+from leignn.profiling.measure import interleaved, peak_memory
+from leignn.profiling.profiled import too_large
+from leignn.report.complexity import load_complexity
+
+PROTOCOL = {"evaluate_every": 20, "max_steps": 20, "batch_size": 4}
+
+
+class Products(EnergyPotential):
+    """A model whose operations can be counted by hand: 3 → 8 twice, once as a layer and once not."""
+
+    def __init__(self, again: bool) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 8, bias=False)
+        if again:
+            self.alias = nn.Sequential(self.layer)
+
+    def energies(self, batch) -> torch.Tensor:
+        return (self.layer(batch.pos) * (batch.pos @ self.layer.weight.T)).sum()[None]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_operations_are_those_of_arithmetic(again) -> None:
+    atoms, model = bulk("Cu", cubic=True), Products(again).double()
+    batch = make_batch([atoms], None)
+    product = len(atoms) * 3 * 8
+    macs, why = opcounter_macs(model, batch)
+    assert (macs, why) == (product * (4 if again else 1), "")
+    assert energy_flops(model, batch) == 2 * 2 * product
+    model.eval()
+    total = dispatched_flops(lambda: model(batch))
+    assert total == 2 * 4 * product  # the gradient with respect to positions: as many again
+    note = why_they_differ(model, macs, 4 * product, total)
+    assert "50% of all" in note and ("two names" if again else "0.50 of the products") in note
+    assert dispatched_flops(lambda: model(batch)) == total  # the hooks of the counter have gone
+
+
+def test_operations_of_leignn_are_those_of_its_layers() -> None:
+    model = LEIGNN(GraphSpec(4.0, 12), hidden_channels=16, num_layers=2, num_rbf=8)
+    batch = make_batch([bulk("Cu", cubic=True)], model.graph)
+    batch.pos, batch.cell = batch.pos.float(), batch.cell.float()
+    with torch.no_grad():
+        total = dispatched_flops(lambda: model(batch))
+    assert why_they_differ(model, opcounter_macs(model, batch)[0], total, total) == ""
+
+
+def test_peak_memory_is_that_of_tensors_alive_together() -> None:
+    def work() -> None:
+        first = torch.zeros(250_000)
+        second = torch.zeros(500_000)
+        del first
+        third = torch.zeros(125_000)
+        del second, third
+
+    assert peak_memory(work, "cpu") == 4 * 750_000
+
+
+def test_functions_take_turns_after_a_warm_up() -> None:
+    calls = []
+
+    def slow() -> None:
+        calls.append("slow")
+        time.sleep(0.02 if len(calls) > 2 else 0.5)
+
+    timings = interleaved({"slow": slow, "fast": lambda: calls.append("fast")}, "cpu", 3, 5, seconds=60)
+    assert calls == ["slow", "fast"] * 6
+    assert timings["slow"].repeats == 5 and 0.02 <= timings["slow"].median < 0.4
+    assert timings["fast"].median < timings["slow"].low <= timings["slow"].high
+    assert interleaved({"slow": slow}, "cpu", 3, 5, seconds=0)["slow"].repeats == 3
+
+
+def test_points_too_large_are_not_tried() -> None:
+    assert too_large(4.0, 0.2, 1e3, 1.0, "cpu") == ""
+    assert "2.0 s" in too_large(10.0, 0.2, 1e3, 1.0, "cpu")
+    assert "GB" in too_large(10.0, 0.01, 1e15, 1.0, "cpu")
+
+
+def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> None:
+    stores, splits = copper
+    published = tmp_path / "published.csv"
+    published.write_text("model,times_leignn,source\nSchNet,7,this test\n")
+    models = [str(ROOT / f"config/models/{name}.yaml") for name in ("trivial", "schnet", "leignn")]
+    arguments = [
+        "profile", "--dataset", str(ROOT / "config/datasets/oc20_standin.yaml"), "--models", *models,
+        "--scale", "smoke", "--settings", json.dumps({"training": PROTOCOL}), "--stores", str(stores),
+        "--splits", str(splits), "--published", str(published), "--output", str(tmp_path / "c.csv"),
+        "--device", "cpu", "--batch-size", "2", "--seconds", "0", "--longest", "0.02",
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    table = load_complexity(tmp_path / "c.csv")
+    rows = table[table["point"] == "training structures"].set_index("model")
+    assert list(rows.index) == ["schnet", "leignn"]  # the trivial model has nothing to train
+    assert rows.loc["leignn", "train_ratio"] == 1
+    ratio = rows.loc["schnet", "inference_ms"] / rows.loc["leignn", "inference_ms"]
+    assert rows.loc["schnet", "inference_ratio"] == pytest.approx(ratio, rel=1e-4)
+    assert rows.loc["schnet", "published_ratio"] == 7 and np.isnan(rows.loc["leignn", "published_ratio"])
+    np.testing.assert_allclose(rows["train_epoch_s"], rows["train_ms"] * 40 / 1e3, rtol=1e-4)
+    assert (rows["train_ms_low"] <= rows["train_ms"]).all() and (rows["train_repeats"] == 3).all()
+    assert (rows["train_gflop"] > rows["inference_gflop"]).all()
+    sizes = table[table["point"] == "atoms"].groupby("model")["atoms"].apply(list)
+    assert sizes["leignn"] == [64, 256, 1008, 4000, 9984]
+    largest = table[table["atoms"] == 9984]
+    assert largest["status"].str.startswith("not tried").all() and largest["inference_ms"].isna().all()
+    assert table.loc[table["point"] == "neighbors", "neighbors"].max() > 70
+
+    figure = ["plot-complexity", "--complexity", str(tmp_path / "c.csv"), "--output", str(tmp_path / "c.svg")]
+    assert main(figure) == 0
+    assert "SchNet" in (tmp_path / "c.svg").read_text()
+
+    wrong = pd.read_csv(tmp_path / "c.csv").rename(columns={"train_ms": "train_s"})
+    wrong.to_csv(tmp_path / "c.csv", index=False)
+    assert main(figure) == 2
+    assert "train_s" in capsys.readouterr().err
