@@ -223,9 +223,7 @@ def message_sums(edges: Edges, projection: nn.Linear, phi: Tensor, v: Tensor | N
 
 class _MessageSums(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx, edges: Edges, table: Tensor, phi: Tensor, v: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(ctx, edges: Edges, table: Tensor, phi: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
         ctx.edges = edges
         ctx.save_for_backward(table, phi, v)
         channels = phi.shape[1] // 3
@@ -233,7 +231,9 @@ class _MessageSums(torch.autograd.Function):
         dv, dx = phi.new_zeros(len(phi), 3 * channels), phi.new_zeros(len(phi), channels)
         for piece in edges.by_target:
             filters = piece.filters(table)
-            radial, scalar = rest.index_select(0, piece.other).mul_(filters[:, -2 * channels :]).split(channels, 1)
+            radial, scalar = (
+                rest.index_select(0, piece.other).mul_(filters[:, -2 * channels :]).split(channels, 1)
+            )
             if gated is None:
                 vector = radial[:, None] * piece.direction[:, :, None]
             else:
@@ -271,7 +271,9 @@ class _MessageSums(torch.autograd.Function):
                 torch.sum(own, 1, out=grad_filters[:, :channels])
                 vector.mul_(filters[:, None, :channels])
                 grad_gated[piece.atoms] = piece.sums(vector.view(-1, 3 * channels))
-            grad_used[:-1] += embedding_bag(order, grad_filters, offsets, mode="sum", per_sample_weights=values)
+            grad_used[:-1] += embedding_bag(
+                order, grad_filters, offsets, mode="sum", per_sample_weights=values
+            )
             grad_used[-1] += grad_filters.sum(0)
         grad_table, grad_phi = torch.zeros_like(table), torch.empty_like(phi)
         grad_table[:, -used.shape[1] :] = grad_used
