@@ -8,12 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from leignn.errors import InputError
-from leignn.report.layout import QUANTITIES, SPECIAL_ROWS, SPLITS
+from leignn.report.layout import LAYOUTS, QUANTITIES, SPECIAL_ROWS, Layout, groups_of
 from leignn.report.names import column_title
-from leignn.report.render import RANKS_NOTE, cells, counts_note, failures, groups, note, ranks, rows
+from leignn.report.render import RANKS_NOTE, Cell, cells, counts_note, failures, groups, note, ranks, rows
 from leignn.report.results import Run, load_table
 
-PAPER_LAYOUT = ("table1", "table2")  # four splits, two quantities, published values and ranks
 LABELS = ("title", "model")  # the first of these that a table has names its rows
 SECTIONS = ("dataset", "scale", "point")  # columns that part a table into several
 IDENTITY = ("dataset_title", "stand_in", "status", "hardware", "torch", "threads", "device")
@@ -76,8 +75,8 @@ def load_grids(path: Path, runs: list[Run]) -> list[Grid]:
     Raises:
         InputError: the file cannot be read or is of another schema.
     """
-    if path.stem in PAPER_LAYOUT:
-        return [grid for group in groups(load_table(path)) for grid in _paper_grids(group, runs)]
+    if (layout := LAYOUTS.get(path.stem)) is not None:
+        return [grid for group in groups(load_table(path)) for grid in _error_grids(group, runs, layout)]
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -88,33 +87,48 @@ def load_grids(path: Path, runs: list[Run]) -> list[Grid]:
     return [_plain_grid(group, parts, runs) for _, group in table.groupby(parts, sort=False)]
 
 
-def _anchors(runs: Iterable[Run], dataset: str, scale: str) -> dict[str, str]:
-    """Title of a model → its run of the first seed on the data set."""
-    return {
-        run.metrics["title"]: run.anchor
-        for run in reversed(list(runs))
-        if (run.config["dataset"], run.config["scale"]) == (dataset, scale)
-    }
+def _anchors(runs: list[Run], dataset: str, scale: str, member: str | None = None) -> dict[str, str]:
+    """Title of a model → its run of the first seed.
+
+    Args:
+        runs: all runs of the page.
+        dataset: name of the data set; of the family where ``member`` names one of its data sets.
+        scale: of the run.
+        member: see :class:`leignn.report.layout.Layout`.
+    """
+
+    def belongs(run: Run) -> bool:
+        info = run.config["dataset_info"]
+        if member is not None:
+            return (info.get("published_as"), info.get("member")) == (dataset, member)
+        return run.config["dataset"] == dataset
+
+    found = [run for run in runs if belongs(run) and run.config["scale"] == scale]
+    return {run.metrics["title"]: run.anchor for run in reversed(found)}
 
 
-def _paper_grids(group: pd.DataFrame, runs: list[Run]) -> list[Grid]:
-    anchors = _anchors(runs, group["dataset"].iloc[0], group["scale"].iloc[0])
+def _error_grids(group: pd.DataFrame, runs: list[Run], layout: Layout) -> list[Grid]:
+    """Errors by split or molecule, and below them the ranks, where there are any."""
+    where = group["dataset"].iloc[0], group["scale"].iloc[0]
+    names = groups_of(group)
+    anchors = {name: _anchors(runs, *where, name if layout.members else None) for name in names}
     by_model, shown, ranked = group.set_index("model"), rows(group), ranks(group)
-    columns = [Column(quantity, split) for split in SPLITS.values() for quantity in QUANTITIES.values()]
+    columns = [Column(quantity, title) for title in names.values() for quantity in QUANTITIES.values()]
 
-    def row(model: str, line: Iterable, with_parameters: bool) -> GridRow:
-        anchor = anchors.get(model)
+    def row(model: str, line: Iterable[Cell], with_parameters: bool) -> GridRow:
+        of_cells = [anchors[name].get(model) for name in names for _ in QUANTITIES]
         found = [
             GridCell(
                 c.measured, c.published, c.measured.split(" ")[0], c.rank, anchor if c.measured else None
             )
-            for c in line
+            for c, anchor in zip(line, of_cells, strict=True)
         ]
         if with_parameters:
             count = by_model.at[model, "parameters"]
             found.append(GridCell("" if pd.isna(count) else f"{count:,.0f}", sort=_sort(count)))
         failed = str(by_model.at[model, "status"]).startswith("failed")
-        return GridRow(model, found, anchor, model in SPECIAL_ROWS, failed)
+        first = next((anchor for anchor in of_cells if anchor), None)
+        return GridRow(model, found, first, model in SPECIAL_ROWS, failed)
 
     best = "Of the measured models the best is bold, the second underlined."
     printed = zip(shown["model"], cells(shown).itertuples(index=False), strict=True)
@@ -197,3 +211,8 @@ def _text(value: object) -> str:
 
 def _sort(value: object) -> str:
     return "" if value is None or pd.isna(value) else str(value)
+
+
+def _first(cell: Cell) -> str:
+    """What a cell of errors sorts by: what was measured, else what was published."""
+    return (cell.measured or cell.published).split(" ")[0]

@@ -75,7 +75,7 @@ def measure_messages(shown: Example) -> Messages:
     (source, target), between = model.edges(batch)
     edges = torch.nonzero(target == atom).squeeze(1)
     messages = []
-    for edge in edges:
+    for edge in edges.tolist():
         alone = shown.batch(shown.structure)
         alone.edge_index, alone.cell_offsets = batch.edge_index[:, [edge]], batch.cell_offsets[[edge]]
         alone.neighbors = torch.tensor([1])

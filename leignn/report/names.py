@@ -1,6 +1,6 @@
 """What columns of the results tables are called where people read them."""
 
-from leignn.report.layout import CELLS
+from leignn.report.layout import QUANTITIES, TITLES
 
 UNITS = {
     "_mev_per_ang": "meV/Å",
@@ -17,9 +17,10 @@ UNITS = {
 
 
 def column_title(column: str) -> str:
-    """``train_ms`` as "train (ms)"; cells of Tables 1 and 2 as there."""
-    if column in CELLS:
-        return CELLS[column]
+    """``train_ms`` as "train (ms)"; errors of a split or molecule as in the tables."""
+    for suffix, quantity in QUANTITIES.items():
+        if (group := column.removesuffix(f"_{suffix}")) in TITLES and group != column:
+            return f"{TITLES[group]} {quantity}"
     for suffix, unit in UNITS.items():
         if column.endswith(suffix):
             return f"{column.removesuffix(suffix).replace('_', ' ')} ({unit})"
