@@ -25,6 +25,8 @@ COMMANDS = {
     "analyse-simulation": ("leignn.md.analysis", "compute the observables of a simulation"),
     "simulate-replicas": ("leignn.md.replicas", "many simulations at once, on TorchSim"),
     "profile": ("leignn.profiling.complexity", "time, parameters, operations and memory of models"),
+    "measure-limitations": ("leignn.md.limitations", "measure the paper's two stated limitations"),
+    "plot-limitations": ("leignn.report.limitations", "plot the measured limitations"),
     "build-table": ("leignn.report.tables", "build Table 1 or 2 from metrics files"),
     "build-table3": ("leignn.report.md_table", "build Table 3 from metrics and simulations"),
     "plot-figure5": ("leignn.report.figure5", "plot structures of simulations beside their references"),
