@@ -92,6 +92,8 @@ def _by_onednn(value: Tensor, outputs: int) -> bool:
 
 def linear(value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """value · weightᵀ + bias, as :func:`torch.nn.functional.linear`, differentiable once."""
+    # oneDNN takes transposed matrices as they are, but for slices it has no kernels worth the name.
+    value, weight = value.contiguous(), weight.contiguous()
     if torch.is_grad_enabled() and (value.requires_grad or weight.requires_grad):
         return _Linear.apply(value, weight, bias)
     return _product(value, weight, bias)
@@ -111,7 +113,7 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         value, weight = ctx.saved_tensors
-        rows, inputs = grad.reshape(-1, grad.shape[-1]), value.reshape(-1, value.shape[-1])
+        rows, inputs = grad.contiguous().view(-1, grad.shape[-1]), value.reshape(-1, value.shape[-1])
         wanted = ctx.needs_input_grad
         return (
             _product(rows, weight.t()).view(value.shape) if wanted[0] else None,
