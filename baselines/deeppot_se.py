@@ -90,18 +90,20 @@ class DeepPotSE(TrainedElementsPotential):
         """
         statistics = super().compute_statistics(frames, energy_shift)
         super().load_statistics(statistics)
-        sums = np.zeros((len(self.elements), 4))  # places, s, s², |s·r/r|²
+        sums = np.zeros((len(self.elements), 5))  # places, s, s², its components, their squares
         for index in range(len(frames)):
             batch = frames[[index]].to(self.elements.device)
             types = self.types(batch)
             entries = self._environment(batch, types)  # (N, places, 4)
             places = torch.full_like(entries[:, 0, 0], entries.shape[1])
             radial, angular = entries[..., 0], entries[..., 1:]
-            columns = [places, radial.sum(1), radial.square().sum(1), angular.square().sum((1, 2))]
+            columns = [places]
+            columns += [radial.sum(1), radial.square().sum(1)]
+            columns += [angular.sum((1, 2)), angular.square().sum((1, 2))]
             np.add.at(sums, types.cpu().numpy(), torch.stack(columns, dim=1).double().cpu().numpy())
         places, mean = sums[:, 0], sums[:, 1] / sums[:, 0]
         radial = np.sqrt(np.maximum(sums[:, 2] / places - mean**2, 0))
-        angular = np.sqrt(sums[:, 3] / (3 * places))
+        angular = np.sqrt(sums[:, 4] / (3 * places) - (sums[:, 3] / (3 * places)) ** 2)
         values = {"radial_mean": mean, "radial_deviation": radial, "angular_deviation": angular}
         symbols = list(statistics["atomic_energies"])
         return statistics | {

@@ -80,8 +80,9 @@ class ForceNet(Potential):
     seen turned at random (``augment``), and its forces are turned back.
 
     Two things differ from the published network. Elements have a learned vector in place of a table of
-    their properties. Layers are normalised atom by atom, not over the batch, which would tie the
-    structures of a batch together and would not average with the weights.
+    their properties. Nothing is normalised over the batch, which would tie its structures together, and
+    whose running statistics would not belong to the averaged weights: atoms are updated with a
+    normalisation of their own, and the forces are read without any.
 
     Args:
         graph: cutoff in Å, number of neighbours, rule.
@@ -115,9 +116,7 @@ class ForceNet(Potential):
         )
         self.output = nn.Sequential(nn.Linear(channels, channels), nn.SiLU())
         self.energy = nn.Linear(channels, 1)
-        self.force = nn.Sequential(
-            nn.Linear(channels, channels), nn.LayerNorm(channels), nn.SiLU(), nn.Linear(channels, 3)
-        )
+        self.force = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, 3))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """See :class:`leignn.potential.Potential`."""

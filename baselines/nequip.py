@@ -102,7 +102,7 @@ class NequIP(TrainedElementsPotential):
             "pos": batch.pos,
             "edge_index": torch.stack([target, source]),
             "edge_vectors": vector,
-            "atom_types": types,
+            "atom_types": types.unsqueeze(1),
         }
         return self.scale * self.network(data)["atomic_energy"].squeeze(1)
 

@@ -14,6 +14,8 @@ from leignn.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # as yaml.safe_load, several times faster
+
 EnergyTarget = Literal["as_is", "minus_train_mean"]
 Precision = Literal["32-true", "64-true", "bf16-mixed"]
 
@@ -102,7 +104,7 @@ def _number(name: str, value: Any, where: str) -> Any:
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; an unreadable file is an :class:`InputError`."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from leignn.errors import InputError
-from leignn.files import replacing
+from leignn.files import replacing, write_text
+from leignn.report.render import cells, failures, groups, latex_tabular, markdown_rows
 from leignn.report.results import Run, load_runs
 from leignn.report.simulations import Simulation, load_simulations
 
@@ -51,6 +52,8 @@ def main(args: argparse.Namespace) -> None:
     table = build_table(runs, load_simulations(args.observables), load_published(args.published))
     with replacing(args.output) as temporary:
         table.to_csv(temporary, index=False)
+    write_text(args.output.with_suffix(".md"), to_markdown(table))
+    write_text(args.output.with_suffix(".tex"), to_latex(table))
 
 
 def load_published(path: Path) -> pd.DataFrame:
@@ -156,3 +159,39 @@ def _mean(column: str, values: list[float | None]) -> dict[str, Any]:
         f"{column}_stderr": present.std(ddof=1) / np.sqrt(len(present)) if len(present) > 1 else np.nan,
         f"{column}_count": len(present),
     }
+
+
+def note(table: pd.DataFrame) -> str:
+    """The sentences that go under the table of one data set."""
+    row = table.iloc[0]
+    counted = [
+        f"{model} {simulations:.0f} of {time:g} ps"
+        for model, simulations, time in zip(
+            table["model"], table["n_simulations"], table["simulated_ps"], strict=True
+        )
+        if simulations
+    ]
+    text = f"{row['dataset_title']}, scale {row['scale']}: measured, and with it in brackets the published. "
+    text += f"Simulations: {', '.join(counted) or 'none'}."
+    if row["stand_in"]:
+        text += " EMT stand-in: these numbers are not comparable to the paper's."
+    return text
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Markdown: best measured value bold, second best in italics."""
+    lines = []
+    for group in groups(table):
+        lines += markdown_rows(group["model"], cells(group, CELLS), list(CELLS.values()))
+        lines += ["", note(group), "Best **bold**, second *italic* of the measured.", *failures(group), ""]
+    return "\n".join(lines)
+
+
+def to_latex(table: pd.DataFrame) -> str:
+    """LaTeX (booktabs): best measured value bold, second best underlined."""
+    lines = []
+    for group in groups(table):
+        heads = " & ".join(["Model", *CELLS.values()]).replace("Å", r"\AA{}").replace("²", "$^2$") + r" \\"
+        lines += latex_tabular(group["model"], cells(group, CELLS), [heads])
+        lines += [f"% {note(group)}", *(f"% {text}" for text in failures(group)), ""]
+    return "\n".join(lines)

@@ -18,9 +18,10 @@ class Cell:
     rank: int
 
 
-def cells(table: pd.DataFrame) -> pd.DataFrame:
-    """A :class:`Cell` for every row and every error of ``table`` (one data set)."""
-    result = pd.DataFrame(index=table.index, columns=cells_of(table), dtype=object)
+def cells(table: pd.DataFrame, columns: Iterable[str] | None = None) -> pd.DataFrame:
+    """A :class:`Cell` for every row of ``table`` (one data set) and of its ``columns`` (default: errors)."""
+    columns = cells_of(table) if columns is None else list(columns)
+    result = pd.DataFrame(index=table.index, columns=columns, dtype=object)
     for column in result:
         ranks = table[f"{column}_rank"]
         for i, row in table.iterrows():
@@ -61,6 +62,8 @@ def _text(value: float, column: str, model: str) -> str:
         return f"{value:.2f} %"
     if abs(value) < 0.1:
         return f"{value:.1g}"
+    if "rdf" in column or "diffusivity" in column:
+        return f"{value:.2f}"
     return f"{value:.0f}" if "energy" in column and abs(value) >= 100 else f"{value:.1f}"
 
 
@@ -126,17 +129,18 @@ def to_markdown(table: pd.DataFrame) -> str:
     """Markdown: best measured value bold, second best in italics."""
     lines = []
     for group in groups(table):
-        lines += _markdown_rows(rows(group)["model"], cells(rows(group)))
+        heads = [f"{title} {name}" for title in groups_of(group).values() for name in QUANTITIES.values()]
+        lines += markdown_rows(rows(group)["model"], cells(rows(group)), heads)
         lines += ["", note(group), counts_note(group), "Best **bold**, second *italic* of the measured."]
         lines += ["", *failures(group), ""]
         if len(ranked := ranks(group)):
-            lines += [*_markdown_rows(ranked.index, ranked), "", RANKS_NOTE, ""]
+            lines += [*markdown_rows(ranked.index, ranked, heads), "", RANKS_NOTE, ""]
     return "\n".join(lines)
 
 
-def _markdown_rows(models: Iterable[str], printed: pd.DataFrame) -> list[str]:
+def markdown_rows(models: Iterable[str], printed: pd.DataFrame, heads: list[str]) -> list[str]:
+    """Lines of a Markdown table of ``printed`` (:class:`Cell`), its columns headed by ``heads``."""
     marks: dict[int, Callable[[str], str]] = {0: str, 1: lambda t: f"**{t}**", 2: lambda t: f"*{t}*"}
-    heads = [f"{title} {name}" for title in groups_of(printed).values() for name in QUANTITIES.values()]
     lines = ["| Model | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     for model, line in zip(models, printed.itertuples(index=False), strict=True):
         lines.append(f"| {model} | " + " | ".join(_joined(cell, marks) for cell in line) + " |")
@@ -153,24 +157,23 @@ def to_latex(table: pd.DataFrame) -> str:
     """LaTeX (booktabs): best measured value bold, second best underlined."""
     lines = []
     for group in groups(table):
-        lines += _latex_tabular(rows(group)["model"], cells(rows(group)))
+        heads = _latex_heads(groups_of(group))
+        lines += latex_tabular(rows(group)["model"], cells(rows(group)), heads)
         lines += [f"% {note(group)} {counts_note(group)}", *(f"% {text}" for text in failures(group)), ""]
         if len(ranked := ranks(group)):
-            lines += [*_latex_tabular(ranked.index, ranked), f"% {RANKS_NOTE}", ""]
+            lines += [*latex_tabular(ranked.index, ranked, heads), f"% {RANKS_NOTE}", ""]
     return "\n".join(lines)
 
 
-def _latex_tabular(models: Iterable[str], printed: pd.DataFrame) -> list[str]:
-    marks = {0: str, 1: lambda t: rf"\textbf{{{t}}}", 2: lambda t: rf"\underline{{{t}}}"}
-    groups = groups_of(printed)
+def _latex_heads(groups: dict[str, str]) -> list[str]:
     spans = " & ".join(rf"\multicolumn{{2}}{{c}}{{{title}}}" for title in groups.values())
-    lines = [
-        rf"\begin{{tabular}}{{l{'r' * len(printed.columns)}}}",
-        r"\toprule",
-        rf"Model & {spans} \\",
-        "& " + " & ".join(list(QUANTITIES.values()) * len(groups)) + r" \\",
-        r"\midrule",
-    ]
+    return [rf"Model & {spans} \\", "& " + " & ".join(list(QUANTITIES.values()) * len(groups)) + r" \\"]
+
+
+def latex_tabular(models: Iterable[str], printed: pd.DataFrame, heads: list[str]) -> list[str]:
+    """Lines of a LaTeX table of ``printed`` (:class:`Cell`) below the lines ``heads``."""
+    marks = {0: str, 1: lambda t: rf"\textbf{{{t}}}", 2: lambda t: rf"\underline{{{t}}}"}
+    lines = [rf"\begin{{tabular}}{{l{'r' * len(printed.columns)}}}", r"\toprule", *heads, r"\midrule"]
     for model, line in zip(models, printed.itertuples(index=False), strict=True):
         texts = [_joined(cell, marks).replace("±", r"$\pm$") for cell in line]
         text = " & ".join([model.replace("_", r"\_"), *texts]) + r" \\"

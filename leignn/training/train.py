@@ -99,7 +99,8 @@ def train(
         monitor=VALIDATION_METRIC,
         enable_version_counter=False,
         save_on_train_epoch_end=False,
-        save_weights_only=True,
+        # A whole checkpoint: Lightning puts the averaged weights into no other.
+        save_weights_only=False,
     )
     trainer = _trainer(training, output, device, [log, best])
     val_loader = batch_loader(

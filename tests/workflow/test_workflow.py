@@ -54,10 +54,10 @@ def test_default_scale_is_one_dag(project) -> None:
         "train_model": len(TRAINED),
         "predict_run": len(TRAINED),
         "score_run": len(TRAINED),
-        "build_table": 2,
+        "build_table": 5,
         "plot_learning_curves": 1,
         "render_page": 1,
-        "total": 12 + 4 * len(TRAINED) + len(FITTED),
+        "total": 15 + 4 * len(TRAINED) + len(FITTED),
     }
 
 
@@ -87,9 +87,10 @@ def test_paper_scale_shows_the_whole_dag_with_downloads(project) -> None:
     found = jobs(done.stdout)
     assert done.returncode == 0, done.stderr
     assert found["download_part"] == PARTS  # the 50K subset uses the 200K store
-    assert found["build_store"] == PARTS
-    assert found["split_dataset"] == 2
-    assert found["train_model"] == len(TRAINED) + len(TABLE2)
+    assert found["download_archive"] == 1 + 10 + 1  # rMD17, MD17's molecules, ISO17
+    assert found["build_store"] == PARTS + 10 * 2 + 10 + 4
+    assert found["split_dataset"] == 2 + 10 + 10 + 1
+    assert found["train_model"] == 2 * len(TRAINED) + (10 + 10 + 1) * len(TABLE1)
     assert "generate_oc20_standin" not in found
     for part in ("train", "id", "ood_ads", "ood_cat", "ood_both"):
         command = f"download --dataset config/datasets/oc20_200k.yaml --part {part} "
@@ -101,6 +102,30 @@ def test_real_sample_by_an_overlay(project) -> None:
     done = snakemake("-n", "results/table1.csv", "results/table2.csv", *arguments, folder=project)
     found = jobs(done.stdout)
     assert (found["build_store"], found["train_model"]) == (2, len(TRAINED))
+
+
+def test_molecules_by_an_overlay(project) -> None:
+    """As config/examples/md17.yaml says it, here with two molecules and models."""
+    arguments = ["--configfile", "config/examples/md17.yaml", "--config", "samples_dir=somewhere"]
+    found = jobs(snakemake("-n", "results/md17.csv", *arguments, folder=project).stdout)
+    assert (found["split_dataset"], found["build_store"], found["train_model"]) == (10, 20, 90)
+    assert "download_archive" not in found
+    chosen = "md17={datasets: [rmd17_full_uracil, md17_uracil], models: [trivial, leignn]}"
+    done = snakemake("-np", "results/md17.csv", "--config", chosen, folder=project)
+    found = jobs(done.stdout)
+    assert (found["download_archive"], found["build_store"], found["train_model"]) == (2, 3, 4)
+    for archive in ("rmd17", "md17_uracil"):
+        assert f"--archive {archive} --output data/archives/{archive}" in done.stdout
+
+
+def test_a_changed_base_configures_its_data_sets_anew(project) -> None:
+    target = "results/runs/rmd17_uracil/smoke/leignn/seed0/config.yaml"
+    arguments = [target, "--config", "scale=smoke"]
+    assert snakemake(*arguments, folder=project).returncode == 0
+    base = project / "config/datasets/bases/rmd17.yaml"
+    base.write_text(base.read_text().replace("cutoff: 5.0", "cutoff: 4.5"))
+    assert snakemake(*arguments, folder=project).returncode == 0
+    assert yaml.safe_load((project / target).read_text())["graph"]["cutoff"] == 4.5
 
 
 @pytest.mark.parametrize(
@@ -200,7 +225,7 @@ def test_every_data_set_file_is_valid_and_resolves() -> None:
     from leignn.configure import find_model, resolve_run
 
     files = sorted((ROOT / "config" / "datasets").glob("*.yaml"))
-    assert len(files) >= 16
+    assert len(files) >= 37
     for file in files:
         run = resolve_run(file, find_model("leignn"), "paper", 0, {})
         assert run["hyperparameters"] == {"hidden_channels": 512, "num_layers": 4, "num_rbf": 128}
@@ -252,7 +277,7 @@ def test_a_model_has_settings_of_its_own_for_a_benchmark(project) -> None:
 
     model = yaml.safe_load((project / "config/models/painn.yaml").read_text())
     own = {"hyperparameters": {"paper": {"size": 3}}, "graph": {"paper": {"cutoff": 4}}}
-    model["benchmarks"] = {"mdsim": own}
+    model.setdefault("benchmarks", {})["mdsim"] = own
     (project / "config/models/painn.yaml").write_text(yaml.safe_dump(model))
     changed, dataset = project / "config/models/painn.yaml", project / "config/datasets/lips_sample.yaml"
     run = resolve_run(dataset, changed, "paper", 0, {})

@@ -1,6 +1,7 @@
 # Helpers of all rules, and the only Python of the workflow. Nothing here imports torch.
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,8 +31,14 @@ def dataset_file(name):
     return Path("config/datasets") / f"{name}.yaml"
 
 
+@cache
 def dataset_of(name):
     return load_dataset(dataset_file(name))
+
+
+@cache
+def model_file(name):
+    return find_model(name)
 
 
 def dataset_base(wildcards):
@@ -47,28 +54,29 @@ def run_settings():
 def check_table(table):
     """Raise InputError unless every run of the table can be configured."""
     for model in config[table]["models"]:
-        path = find_model(model)
+        path = model_file(model)
         if path.stem != model:
             raise InputError(f"{table}: {model!r} is another name of {path.stem!r}")
         for name in config[table]["datasets"]:
             resolve_run(dataset_file(name), path, config["scale"], 0, run_settings())
 
 
-def model_of(wildcards):
+@cache
+def model_of(name):
     try:
-        return load_validated(find_model(wildcards.model), "model")
+        return load_validated(model_file(name), "model")
     except InputError as error:
         stop(error)
 
 
 def model_environment(wildcards):
     """Conda file of the model's packages."""
-    return f"../envs/{model_of(wildcards).get('environment', 'torch')}.yaml"
+    return f"../envs/{model_of(wildcards.model).get('environment', 'torch')}.yaml"
 
 
 def statistics_input(wildcards):
     """What the model takes from the training split, if anything."""
-    if not model_of(wildcards).get("statistics"):
+    if not model_of(wildcards.model).get("statistics"):
         return []
     return f"{RUN}/statistics.json".format(**wildcards)
 

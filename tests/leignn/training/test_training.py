@@ -151,6 +151,19 @@ def test_training_beats_the_trivial_predictor_and_runs_in_ase(copper, tmp_path, 
     assert np.abs(atoms.get_forces()).max() < before
 
 
+def test_the_kept_weights_are_the_averaged_ones_that_were_validated(copper, tmp_path) -> None:
+    """What ``predict`` sees has the best row of the log, at a learning rate at which the raw weights do not."""
+    stores, splits = copper
+    train(config(learning_rate=1e-2, plateau_patience=9), stores, splits, tmp_path, device="cpu")
+    trained = load_trained(tmp_path / "checkpoint.pt", "cpu")
+    frames = Frames(stores, splits / "val.csv", trained.graph)
+    forces = predict(trained, frames, 4, "cpu")[1]
+    labels = frames[list(range(len(frames)))]
+    error = np.abs(forces - labels.forces.numpy())[~labels.fixed.numpy()].mean()
+    best = pd.read_csv(tmp_path / "log.csv")["val_forces_mae_mev_per_ang"].min()
+    assert 1e3 * error == pytest.approx(best, rel=1e-4)
+
+
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
 def test_other_precisions_follow_the_default(copper, tmp_path, precision) -> None:
     logs = {}

@@ -1,0 +1,102 @@
+"""Table 3 from made-up results whose means are known."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from leignn.cli import main
+
+PUBLISHED = Path(__file__).parents[3] / "config" / "published" / "table3.csv"
+
+
+def run(folder: Path, title: str, forces: float | None, simulations: list[dict], published_as=None) -> None:
+    """A run's files; ``forces`` None is a failed one."""
+    names = {"dataset": "melt", "scale": "mini", "model": title.lower(), "seed": 0}
+    info = {"title": "Melt", "stand_in": published_as is None, "published_as": published_as}
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({**names, "dataset_info": info}))
+    errors = {
+        "structures": 4, "energy_count": 4, "energy_mae_mev": 1.0, "forces_count": 12,
+        "forces_mae_mev_per_ang": forces, "forces_cosine": 1.0, "efwt_percent": 0.0,
+        "zero_forces_mae_mev_per_ang": 9.0,
+    }  # fmt: skip
+    status, message = ("failed", "its loss is NaN") if forces is None else ("ok", "")
+    metrics = {
+        "schema": 1, **names, "title": title, "stand_in": info["stand_in"],
+        "status": status, "message": message,
+        "parameters": 7, "train_structures": 4, "train_seconds": 1.0, "steps": 1, "best_step": 1,
+        "splits": {} if forces is None else {"test": errors},
+    }  # fmt: skip
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    for number, values in enumerate(simulations):
+        content = {"schema": 1, **names, "title": title, "stand_in": info["stand_in"], "analysis": {}}
+        path = folder / "md" / f"start{number}"
+        path.mkdir(parents=True)
+        (path / "observables.json").write_text(json.dumps(content | values))
+
+
+def outcome(status: str = "finished", time: float = 10.0) -> dict:
+    return {"outcome": {"status": status, "reason": "", "time_ps": time, "ns_per_day": 2.0}}
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    good = {"temperature_mean_k": 1500.0, "pair_distances_mae": 0.1}
+    run(
+        tmp_path / "a", "LEIGNN", 10.0,
+        [
+            outcome() | good | {"stability_ps": 10.0, "rdf_mae": 0.2, "diffusivity_error": 1.0},
+            outcome("stopped", 4.0) | good | {"stability_ps": 4.0, "rdf_mae": 0.6},
+        ],
+    )  # fmt: skip
+    run(tmp_path / "b", "SchNet", 20.0, [outcome() | good | {"stability_ps": 9.0, "rdf_mae": 0.3}])
+    run(tmp_path / "c", "NequIP", None, [outcome("failed")])
+    return tmp_path
+
+
+def build(results: Path) -> int:
+    metrics = [str(p) for p in sorted(results.glob("*/metrics.json"))]
+    observables = [str(p) for p in sorted(results.glob("*/md/*/observables.json"))]
+    command = ["build-table3", "--published", str(PUBLISHED), "--metrics", *metrics]
+    return main([*command, "--observables", *observables, "--output", str(results / "table3.csv")])
+
+
+def test_means_counts_and_ranks(results) -> None:
+    assert build(results) == 0
+    table = pd.read_csv(results / "table3.csv").set_index("model")
+    ours = table.loc["LEIGNN"]
+    assert (ours["n_simulations"], ours["n_stopped"], ours["simulated_ps"]) == (2, 1, 10)
+    assert ours["stability_ps"] == 7 and ours["stability_ps_stderr"] == pytest.approx(3)
+    assert ours["rdf_mae"] == pytest.approx(0.4) and ours["rdf_mae_stderr"] == pytest.approx(0.2)
+    assert ours["diffusivity_mae_1e-9_m2_per_s"] == 1 and ours["diffusivity_mae_1e-9_m2_per_s_count"] == 1
+    # The longest stable is the best, of errors the least.
+    assert table.loc["SchNet", "stability_ps_rank"] == 1 and ours["stability_ps_rank"] == 2
+    assert table.loc["SchNet", "rdf_mae_rank"] == 1 and ours["forces_mev_per_ang_rank"] == 1
+    failed = table.loc["NequIP"]
+    assert failed["status"] == "failed: its loss is NaN" and failed["n_simulations"] == 0
+    assert pd.isna(failed["forces_mev_per_ang"]) and failed["forces_mev_per_ang_published"] == 3.7
+    assert table.loc["DeepPot-SE", "status"] == "not run"
+    assert table["forces_mev_per_ang_difference"].isna().all()  # the data are not LiPS
+    text = (results / "table3.md").read_text()
+    assert "| **10.0** [1.5] | *7.0 ± 3.0* [50.0] | *0.40 ± 0.20* [0.05] | 1.00 [0.21] |" in text
+    assert "LEIGNN 2 of 10 ps" in text and "EMT stand-in" in text and "NequIP failed: its loss" in text
+    assert r"\textbf{10.0} [1.5]" in (results / "table3.tex").read_text()
+
+
+def test_differences_are_given_for_the_published_data_only(tmp_path) -> None:
+    run(tmp_path / "a", "LEIGNN", 2.0, [outcome() | {"stability_ps": 50.0, "rdf_mae": 0.07}], "LiPS")
+    assert build(tmp_path) == 0
+    ours = pd.read_csv(tmp_path / "table3.csv").set_index("model").loc["LEIGNN"]
+    assert ours["forces_mev_per_ang_difference"] == pytest.approx(0.5)
+    assert ours["rdf_mae_difference"] == pytest.approx(0.02)
+
+
+def test_observables_of_another_schema(results, capsys) -> None:
+    path = results / "a" / "md" / "start0" / "observables.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 0'))
+    assert build(results) == 2
+    assert "a/md/start0/observables.json: schema: 1 was expected" in capsys.readouterr().err
+    assert not (results / "table3.csv").exists()
