@@ -25,8 +25,8 @@ from leignn.graph import GraphSpec
 from leignn.potential import EnergyPotential, Potential
 from leignn.registry import build_potential
 from leignn.trained import load_trained
-from leignn.training.statistics import starting_point
 from leignn.training.loss import absolute_errors
+from leignn.training.statistics import starting_point
 from leignn.training.train import train
 
 MODELS = sorted(path.stem for path in (ROOT / "config" / "models").glob("*.yaml"))

@@ -129,7 +129,9 @@ def profiled(wildcards):
     dataset = SimpleNamespace(dataset=config["table1"]["datasets"][0])
     return {
         "dataset": dataset_file(dataset.dataset),
-        "models": expand("config/models/{model}.yaml", model=config["table1"]["models"]),
+        "models": expand(
+            "config/models/{model}.yaml", model=config["table1"]["models"]
+        ),
         "stores": stores_input(dataset),
         "splits": f"{DATA}/splits/{dataset.dataset}",
     }
@@ -187,7 +189,7 @@ def simulation_arguments(wildcards):
     settings = config["simulation"]["settings"]
     dataset = dataset_of(wildcards.dataset)
     return as_arguments(
-        simulation_of(dataset, model_of(wildcards), wildcards.scale, settings)
+        simulation_of(dataset, model_of(wildcards.model), wildcards.scale, settings)
     )
 
 
