@@ -56,10 +56,10 @@ rule plot_learning_curves:
 rule render_page:
     input:
         claims="results/claims.csv",
-        tables=expand("results/{table}.csv", table=CLAIMED),
+        tables=expand("results/{table}.csv", table=SHOWN),
         figures=expand("results/{figure}.svg", figure=FIGURES),
-        metrics=run_files(TABLES, "metrics.json"),
-        logs=run_files(TABLES, "log.csv"),
+        metrics=run_files(TABLES + MD_TABLES, "metrics.json"),
+        logs=run_files(TABLES + MD_TABLES, "log.csv"),
     output:
         report(
             "results/index.html",
@@ -74,7 +74,7 @@ rule render_page:
     conda:
         "../envs/report.yaml"
     params:
-        runs=run_folders(TABLES),
+        runs=run_folders(TABLES + MD_TABLES),
     message:
         "Rendering the page {output}"
     shell:
