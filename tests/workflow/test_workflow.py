@@ -14,6 +14,10 @@ PARTS = 5
 TABLE1 = {
     "trivial", "cgcnn", "schnet", "mace", "painn", "painn_direct", "dimenetpp", "gemnet_dt", "leignn",
 }  # fmt: skip
+TABLE3 = {
+    "lennard_jones", "deeppot_se", "schnet", "dimenetpp", "forcenet", "gemnet_t", "gemnet_dt", "nequip", "leignn",
+}  # fmt: skip
+FITTED_THERE = {"deeppot_se", "gemnet_t", "gemnet_dt", "nequip"}  # as FITTED, of Table 3
 TABLE2 = {"trivial", "vanilla", "vanilla_nmu", "leignn"}
 TRAINED = TABLE1 | TABLE2
 FITTED = {"trivial", "mace", "painn", "painn_direct", "gemnet_dt"}  # statistics of the training split
@@ -44,20 +48,35 @@ def jobs(output: str) -> dict[str, int]:
 def test_default_scale_is_one_dag(project) -> None:
     done = snakemake("-n", folder=project)
     assert done.returncode == 0, done.stderr
+    runs = len(TRAINED) + len(TABLE3)
     assert jobs(done.stdout) == {
         "all": 1,
         "generate_oc20_standin": 1,
-        "build_store": PARTS,
-        "split_dataset": 1,
-        "configure_run": len(TRAINED),
-        "fit_statistics": len(FITTED),
-        "train_model": len(TRAINED),
-        "predict_run": len(TRAINED),
-        "score_run": len(TRAINED),
+        "generate_md_standin": 1,
+        "build_store": PARTS + 1,
+        "split_dataset": 2,
+        "configure_run": runs,
+        "fit_statistics": len(FITTED) + len(FITTED_THERE),
+        "train_model": runs,
+        "predict_run": runs,
+        "score_run": runs,
+        "analyse_reference": 1,
+        "draw_starts": 1,
+        "simulate_run": len(TABLE3),
+        "analyse_simulation": len(TABLE3),
+        "profile_models": 1,
         "build_table": 5,
+        "build_table3": 1,
+        "check_claims": 1,
         "plot_learning_curves": 1,
+        "plot_complexity": 1,
+        "plot_concepts": 1,
+        "plot_architecture": 1,
+        "plot_messages": 1,
+        "plot_figure5": 1,
+        "plot_dynamics": 1,
         "render_page": 1,
-        "total": 15 + 4 * len(TRAINED) + len(FITTED),
+        "total": 24 + PARTS + 4 * runs + 2 * len(TABLE3) + len(FITTED) + len(FITTED_THERE),
     }
 
 

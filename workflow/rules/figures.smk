@@ -86,7 +86,7 @@ rule plot_messages:
 rule check_claims:
     input:
         claims="config/published/claims.yaml",
-        tables=expand("results/{table}.csv", table=SHOWN),
+        tables=expand("results/{table}.csv", table=CLAIMED),
     output:
         report(
             "results/claims.csv",

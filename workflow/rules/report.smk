@@ -29,8 +29,8 @@ rule build_table:
 
 rule plot_learning_curves:
     input:
-        metrics=run_files(TABLES, "metrics.json"),
-        logs=run_files(TABLES, "log.csv"),
+        metrics=run_files(TABLES + MD_TABLES, "metrics.json"),
+        logs=run_files(TABLES + MD_TABLES, "log.csv"),
     output:
         report(
             "results/learning_curves.svg",
@@ -45,7 +45,7 @@ rule plot_learning_curves:
     conda:
         "../envs/report.yaml"
     params:
-        runs=run_folders(TABLES),
+        runs=run_folders(TABLES + MD_TABLES),
     message:
         "Plotting learning curves"
     shell:
@@ -56,7 +56,7 @@ rule plot_learning_curves:
 rule render_page:
     input:
         claims="results/claims.csv",
-        tables=expand("results/{table}.csv", table=SHOWN),
+        tables=expand("results/{table}.csv", table=CLAIMED),
         figures=expand("results/{figure}.svg", figure=FIGURES),
         metrics=run_files(TABLES + MD_TABLES, "metrics.json"),
         logs=run_files(TABLES + MD_TABLES, "log.csv"),
