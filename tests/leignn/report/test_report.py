@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from made_runs import make_run
 
 from leignn.cli import main
 from leignn.errors import InputError
@@ -20,72 +21,6 @@ from leignn.training.callbacks import RunLog
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published"
 CELLS = LAYOUTS["table1"].cells
-SPLITS = ["id", "ood_ads", "ood_cat", "ood_both"]
-
-
-def make_run(
-    folder: Path,
-    model: str,
-    title: str,
-    seed: int = 0,
-    energy: float = 100.0,
-    published_as: str | None = None,
-    **changes,
-) -> Path:
-    """A run's folder as ``train`` and ``score`` write it, with the same numbers in every split."""
-    run = folder / "results" / "runs" / "data" / "mini" / model / f"seed{seed}"
-    run.mkdir(parents=True)
-    stand_in = published_as is None
-    config = {
-        "dataset": "data",
-        "scale": "mini",
-        "model": model,
-        "seed": seed,
-        "title": title,
-        "dataset_info": {"title": "Some <data>", "stand_in": stand_in, "published_as": published_as},
-    }
-    split = {
-        "structures": 5,
-        "energy_count": 4,
-        "energy_mae_mev": energy,
-        "forces_count": 60,
-        "forces_mae_mev_per_ang": energy / 2,
-        "forces_cosine": 0.5,
-        "efwt_percent": 0.0,
-        "zero_forces_mae_mev_per_ang": 200.0,
-    }
-    metrics = {
-        "schema": 1,
-        **{key: config[key] for key in ("dataset", "scale", "model", "title", "seed")},
-        "stand_in": stand_in,
-        "status": "ok",
-        "message": "",
-        "parameters": 1234,
-        "train_structures": 10,
-        "train_seconds": 1.0,
-        "steps": 20,
-        "best_step": 20,
-        "splits": {name: split for name in SPLITS},
-    } | changes
-    log = pd.DataFrame(
-        {
-            "step": [10, 20],
-            "val_energy_mae_mev": [200.0, energy],
-            "val_forces_mae_mev_per_ang": [90.0, energy / 2],
-        }
-    )
-    (run / "config.yaml").write_text(yaml.safe_dump(config))
-    (run / "metrics.json").write_text(json.dumps(metrics))
-    log.to_csv(run / "log.csv", index=False)
-    record = {
-        "command": "python -m leignn train",
-        "git_commit": "abc",
-        "git_dirty": False,
-        **dict.fromkeys(("packages", "hardware", "data"), {}),
-        **dict.fromkeys(("python", "platform", "started", "finished"), "1"),
-    }
-    (run / "provenance.json").write_text(json.dumps(record))
-    return run
 
 
 def table_of(runs: list[Path], name: str = "table1") -> pd.DataFrame:
