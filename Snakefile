@@ -32,6 +32,7 @@ rule all:
         "results/claims.csv",
         "results/symmetry.csv",
         "results/complexity.csv",
+        "results/limitations.csv",
         "results/figure1.svg",
         "results/figure2.svg",
         "results/figure3.svg",
@@ -39,4 +40,5 @@ rule all:
         "results/learning_curves.svg",
         "results/figure5.svg",
         "results/dynamics.svg",
+        "results/limitations.svg",
         "results/index.html",

@@ -15,7 +15,8 @@ TABLE1 = {
     "trivial", "cgcnn", "schnet", "mace", "painn", "painn_direct", "dimenetpp", "gemnet_dt", "leignn",
 }  # fmt: skip
 TABLE3 = {
-    "lennard_jones", "deeppot_se", "schnet", "dimenetpp", "forcenet", "gemnet_t", "gemnet_dt", "nequip", "leignn",
+    "lennard_jones", "deeppot_se", "schnet", "dimenetpp", "forcenet", "gemnet_t", "gemnet_dt", "nequip",
+    "leignn",
 }  # fmt: skip
 FITTED_THERE = {"deeppot_se", "gemnet_t", "gemnet_dt", "nequip"}  # as FITTED, of Table 3
 TABLE2 = {"trivial", "vanilla", "vanilla_nmu", "leignn"}
@@ -64,6 +65,8 @@ def test_default_scale_is_one_dag(project) -> None:
         "draw_starts": 1,
         "simulate_run": len(TABLE3),
         "analyse_simulation": len(TABLE3),
+        "draw_limitation_starts": 1,
+        "measure_limitations": 1,
         "profile_models": 1,
         "build_table": 5,
         "build_table3": 1,
@@ -75,8 +78,9 @@ def test_default_scale_is_one_dag(project) -> None:
         "plot_messages": 1,
         "plot_figure5": 1,
         "plot_dynamics": 1,
+        "plot_limitations": 1,
         "render_page": 1,
-        "total": 24 + PARTS + 4 * runs + 2 * len(TABLE3) + len(FITTED) + len(FITTED_THERE),
+        "total": 27 + PARTS + 4 * runs + 2 * len(TABLE3) + len(FITTED) + len(FITTED_THERE),
     }
 
 
@@ -106,11 +110,12 @@ def test_paper_scale_shows_the_whole_dag_with_downloads(project) -> None:
     found = jobs(done.stdout)
     assert done.returncode == 0, done.stderr
     assert found["download_part"] == PARTS  # the 50K subset uses the 200K store
-    assert found["download_archive"] == 1 + 10 + 1  # rMD17, MD17's molecules, ISO17
-    assert found["build_store"] == PARTS + 10 * 2 + 10 + 4
-    assert found["split_dataset"] == 2 + 10 + 10 + 1
-    assert found["train_model"] == 2 * len(TRAINED) + (10 + 10 + 1) * len(TABLE1)
-    assert "generate_oc20_standin" not in found
+    assert found["download_archive"] == 1 + 10 + 1 + 1  # rMD17, MD17's molecules, ISO17, LiPS
+    assert found["build_store"] == PARTS + 10 * 2 + 10 + 4 + 1
+    assert found["split_dataset"] == 2 + 10 + 10 + 1 + 1
+    assert found["train_model"] == 2 * len(TRAINED) + (10 + 10 + 1) * len(TABLE1) + len(TABLE3)
+    assert found["simulate_run"] == 3 * len(TABLE3)
+    assert not {"generate_oc20_standin", "generate_md_standin"} & set(found)
     for part in ("train", "id", "ood_ads", "ood_cat", "ood_both"):
         command = f"download --dataset config/datasets/oc20_200k.yaml --part {part} "
         assert command in done.stdout

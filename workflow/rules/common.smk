@@ -19,6 +19,7 @@ CLAIMED = [
     *TABLES,
     "table3",
     "complexity",
+    "limitations",
     "symmetry",
 ]  # what the paper's claims are held against
 FIGURES = [
@@ -28,6 +29,7 @@ FIGURES = [
     "complexity",
     "figure5",
     "dynamics",
+    "limitations",
     "learning_curves",
 ]
 RUN = "results/runs/{dataset}/{scale}/{model}/seed{seed}"
