@@ -2,8 +2,9 @@
 
 The plain loop has the same model, the same integrator and the same graph; but ASE's neighbour list at
 every step, all of the batch made anew, and the C library's usual memory. Each of the two runs in a
-process of its own; they take turns. Prints the medians and writes them as JSON. Run from the
-project's folder: ``python -m benchmarks.md``.
+process of its own; they take turns. Beside them the smallest system eight times in one batch, as
+``simulate-replicas`` runs it: its steps are those of all replicas together. Prints the medians and
+writes them as JSON. Run from the project's folder: ``python -m benchmarks.md``.
 """
 
 import argparse
@@ -37,8 +38,9 @@ from leignn.trained import TrainedPotential
 SIZES = {"mini": (64, 3, 32), "paper": (512, 4, 128)}  # hidden channels, layers, radial functions
 GRAPHS = {"MD": GraphSpec(5.0, 50, "ties"), "OC20": GraphSpec(6.0, 20, "strict")}
 ENGINES = ("simulate", "plain")
-STEPS = {83: 200, 1000: 20, 10000: 6}  # of how many atoms
+STEPS = {83: 100, 1000: 10, 10000: 4}  # of how many atoms
 WARM_UP = 2  # steps
+REPLICAS = 8
 
 
 class PlainCalculator(LEIGNNCalculator):
@@ -87,7 +89,7 @@ def calculator(engine: str, size: str, graph: str, device: str) -> LEIGNNCalcula
 
 
 def run(engine: str, size: str, graph: str, atoms: int, steps: int, threads: int, device: str) -> dict:
-    """Seconds a step, and the last frame's energy and forces as a check."""
+    """Seconds a step, on the clock and of the CPU; the last frame's energy and forces as a check."""
     torch.set_num_threads(threads)
     structure = system(atoms)
     structure.calc = calculator(engine, size, graph, device)
@@ -97,14 +99,32 @@ def run(engine: str, size: str, graph: str, atoms: int, steps: int, threads: int
         structure, units.fs, temperature_K=500, friction=0.01 / units.fs, fixcm=False, rng=rng
     )
     dynamics.run(WARM_UP)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     dynamics.run(steps)
-    seconds = (time.perf_counter() - start) / steps
     return {
-        "seconds": seconds,
+        "seconds": (time.perf_counter() - start) / steps,
+        "cpu_seconds": (time.process_time() - cpu) / steps,
         "energy": structure.get_potential_energy(),
         "forces": structure.get_forces(),
     }
+
+
+def run_replicas(size: str, graph: str, atoms: int, steps: int, threads: int, device: str) -> float:
+    """Seconds a step and replica, of :data:`REPLICAS` in one batch."""
+    from leignn.md.replicas import simulate_replicas
+    from leignn.md.simulate import Settings
+
+    torch.set_num_threads(threads)
+    settings = [
+        Settings("langevin", temperature=500, timestep=1, steps=steps, every=steps, seed=seed)
+        for seed in range(REPLICAS)
+    ]
+    trained = calculator("simulate", size, graph, device).trained
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = simulate_replicas(
+            [system(atoms) for _ in settings], settings, trained, device, Path(folder), [{}] * REPLICAS
+        )
+    return 1 / (REPLICAS * outcomes[0]["steps_per_second"])
 
 
 def main() -> None:
@@ -134,6 +154,7 @@ def main() -> None:
                 error = np.abs(ours["forces"] - plain["forces"]).max() / np.abs(plain["forces"]).max()
                 assert error < 1e-3, f"the two loops have parted: {error}"
                 speed = {e: 1 / statistics.median(f["seconds"] for f in found[e]) for e in ENGINES}
+                cpu = {e: statistics.median(f["cpu_seconds"] for f in found[e]) for e in ENGINES}
                 rows.append(
                     {
                         "size": size,
@@ -144,14 +165,26 @@ def main() -> None:
                         "steps_per_second": speed,
                         "seconds_a_step": {e: sorted(f["seconds"] for f in found[e]) for e in ENGINES},
                         "ratio": speed["simulate"] / speed["plain"],
+                        "cpu_seconds_a_step": cpu,
+                        "cpu_ratio": cpu["plain"] / cpu["simulate"],
                         "relative_force_difference": float(error),
                     }
                 )
                 print(
                     f"{size:6s} {graph:5s} {atoms:6d} atoms  simulate {speed['simulate']:8.2f} steps/s"
-                    f"  plain {speed['plain']:8.2f} steps/s  {rows[-1]['ratio']:5.1f} x",
+                    f"  plain {speed['plain']:8.2f} steps/s  {rows[-1]['ratio']:5.1f} x"
+                    f"  ({rows[-1]['cpu_ratio']:.1f} x in CPU time)",
                     flush=True,
                 )
+            atoms, steps = next(iter(STEPS.items()))
+            job = (size, graph, atoms, steps, args.threads, args.device)
+            times = [pools["simulate"].submit(run_replicas, *job).result() for _ in range(args.rounds)]
+            speed = 1 / statistics.median(times)
+            row = {"size": size, "graph": graph, "atoms": atoms, "replicas": REPLICAS}
+            rows.append(row | {"steps_per_second": speed, "seconds_a_step": sorted(times)})
+            print(
+                f"{size:6s} {graph:5s} {atoms:6d} atoms  {REPLICAS} replicas {speed:8.2f} steps/s", flush=True
+            )
     for pool in pools.values():
         pool.shutdown()
     if args.output:
