@@ -90,7 +90,7 @@ def _sources(table: pd.DataFrame) -> str:
     listed = [f"{', '.join(rows['model'])}: {source}" for source, rows in known.groupby("source", sort=False)]
     if not listed:
         return ""
-    return f"Published by {known['source'].iloc[0] if len(listed) == 1 else '; '.join(listed)}."
+    return f"Published: {known['source'].iloc[0] if len(listed) == 1 else '; '.join(listed)}."
 
 
 def counts_note(table: pd.DataFrame) -> str:
@@ -131,7 +131,8 @@ def to_markdown(table: pd.DataFrame) -> str:
     for group in groups(table):
         heads = [f"{title} {name}" for title in groups_of(group).values() for name in QUANTITIES.values()]
         lines += markdown_rows(rows(group)["model"], cells(rows(group)), heads)
-        lines += ["", note(group), counts_note(group), "Best **bold**, second *italic* of the measured."]
+        best = "" if group["scale"].iloc[0] == NOT_RUN else "Best **bold**, second *italic* of the measured."
+        lines += ["", note(group), counts_note(group), best]
         lines += ["", *failures(group), ""]
         if len(ranked := ranks(group)):
             lines += [*markdown_rows(ranked.index, ranked, heads), "", RANKS_NOTE, ""]

@@ -193,7 +193,9 @@ def test_without_a_run_a_table_shows_what_is_published(tmp_path, name) -> None:
     for cell in LAYOUTS[name].cells:
         np.testing.assert_array_equal(models[f"{cell}_published"].to_numpy(), source[cell].to_numpy())
         assert table[cell].isna().all()
-    assert "Nothing was run" in output.with_suffix(".md").read_text()
+    text = output.with_suffix(".md").read_text()
+    assert "Nothing was run" in text and "of the paper, which is not at hand" in text
+    assert "| LEIGNN |" in text and "**" not in text
     assert output.with_suffix(".tex").read_text().count(r"\toprule") == source["dataset"].nunique()
 
 
