@@ -16,6 +16,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/md.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/profile.smk"
+include: "workflow/rules/limitations.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -1,14 +1,16 @@
 """Speed of the paper-size LEIGNN against its plain transcription and against its GEMMs alone.
 
-Slabs of 65 atoms, F=512, L=4, R=128, 20 neighbours. Prints milliseconds per structure: medians
-over interleaved repeats, and ratios to the plain transcription. Run from the project's folder:
+Slabs of 65 atoms, F=512, L=4, R=128, 20 neighbours. Prints milliseconds per structure over interleaved
+repeats and ratios to the plain transcription. "Products alone" are the matrix products of the equations,
+all Gaussians included, by PyTorch's own choice of library. Run from the project's folder:
 ``python -m benchmarks.speed``.
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +18,15 @@ from ase.build import fcc111
 from torch import nn
 from torch_geometric.data import Batch
 
+from benchmarks.output import report, training_step
 from benchmarks.plain import plain_forward
+from leignn import fast
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN
 from leignn.neighbors import nearest_edges_of
-from leignn.provenance import hardware
+from leignn.profiling.measure import interleaved
 
 
 def slabs(count: int, spec: GraphSpec, seed: int = 0) -> Batch:
@@ -62,72 +66,44 @@ def gemms(model: LEIGNN, batch: Batch) -> Callable[[], None]:
     return run
 
 
-def measure(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each function; the functions take turns, so that drift hits all alike."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for repeat in range(repeats + 1):
-        for name, function in functions.items():
-            _synchronise()
-            start = time.perf_counter()
-            function()
-            _synchronise()
-            if repeat:  # the first round warms up
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def _synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--json", type=Path, help="file for the numbers")
     args = parser.parse_args()
     torch.manual_seed(0)
     spec = GraphSpec(6.0, 20, "strict")
     model = LEIGNN(spec).to(args.device)
     batch = slabs(args.batch_size, spec).to(args.device)
-    floor = gemms(model, batch)
+    products = gemms(model, batch)
 
-    def training_step(forward: Callable[[], dict[str, torch.Tensor]]) -> Callable[[], None]:
-        def step() -> None:
-            model.zero_grad(set_to_none=True)
-            output = forward()
-            (output["energy"].abs().mean() + 50 * output["forces"].abs().mean()).backward()
+    def in_form(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        with fast.form(name):
+            return function(*arguments)
 
-        return step
+    def floor() -> dict[str, torch.Tensor]:
+        return {"energy": sum(value.sum() for value in products()), "forces": torch.zeros(())}
 
-    def floor_step() -> None:
-        model.zero_grad(set_to_none=True)
-        sum(value.sum() for value in floor()).backward()
-
-    @torch.no_grad()
-    def inference(forward: Callable[[], object]) -> None:
-        forward()
-
-    with torch.no_grad():
-        ours, plain = model(batch), plain_forward(model, batch)
-        for name in ours:
-            difference = (ours[name] - plain[name]).abs().max() / plain[name].abs().max()
-            print(f"{name}: largest relative difference to the plain transcription {difference:.1e}")
-    variants = {"LEIGNN": lambda: model(batch), "plain": lambda: plain_forward(model, batch)}
-    tasks = {
-        "inference": {n: lambda f=f: inference(f) for n, f in variants.items()}
-        | {"GEMMs alone": lambda: inference(floor)},
-        "training": {n: training_step(f) for n, f in variants.items()} | {"GEMMs alone": floor_step},
+    forwards = {
+        "LEIGNN": partial(model, batch),
+        "LEIGNN, plain form": partial(in_form, "plain", model, batch),
+        "plain transcription": partial(plain_forward, model, batch),
+        "products alone": floor,
     }
-    print(f"{hardware()}, batch of {args.batch_size}, {batch.edge_index.shape[1]} edges")
-    for task, functions in tasks.items():
-        medians = measure(functions, args.repeats)
-        for name, seconds in medians.items():
-            print(
-                f"{task:10s} {name:12s} {1e3 * seconds / args.batch_size:8.2f} ms/structure "
-                f"{seconds / medians['plain']:6.2f} of plain"
-            )
+    with torch.no_grad():
+        ours, plain = (forwards[name]() for name in ("LEIGNN", "plain transcription"))
+    for name in ours:
+        difference = (ours[name] - plain[name]).abs().max() / plain[name].abs().max()
+        print(f"{name}: largest relative difference to the plain transcription {difference:.1e}")
+    inference = {name: torch.no_grad()(f) for name, f in forwards.items()}
+    training = {name: partial(training_step, model, f) for name, f in forwards.items()}
+    timings = {
+        task: interleaved(functions, args.device, args.repeats, args.repeats, 0.0)
+        for task, functions in (("inference", inference), ("training", training))
+    }
+    report(timings, args.batch_size, "plain transcription", args.json)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""LEIGNN's heavy operations as a CPU likes them; :mod:`leignn.model` holds what they compute.
+"""LEIGNN's heavy operations in the form that a CPU likes; :mod:`leignn.model` holds what they compute.
 
-*Messages.* The plain form has E×3×F intermediates that neither caches nor the allocator like. Here edges
-go through in pieces that stay in the cache, both ways: sorted by target for the sums, sorted by source for
-their gradients, so that nothing is scattered. Of the R Gaussians only those that are not zero in the
-number's precision are touched (13 in float32, 19 in float64). All sums over rows are PyTorch's
+*Messages.* The plain form has E×3×F intermediates, which neither caches nor the allocator like, and a
+backward pass of scatters. Here edges go through in pieces that stay in the cache, both ways: sorted by
+target for the sums, by source for their gradients, so that nothing is scattered. Of the R Gaussians only
+those that are not zero in the numbers' precision are touched. All sums over rows are PyTorch's
 ``embedding_bag``, a vectorised Σ weight · row. Filters are made again in the backward pass: that costs less
 than to keep them.
 
 *Matrix products* in float32 are oneDNN's, which has kernels for every vendor; PyTorch's own choice, MKL, is
 half as fast on AMD.
 
-Everything falls back to the plain form where this does not apply: on other devices, under autocast, where
+The plain form remains for small work, where it is as fast, for other devices, under autocast, and where
 positions want a gradient.
 """
 
@@ -18,59 +18,82 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
-PIECE = 320  # edges at a time, some megabytes at paper size
-# Gaussians on either side of a distance; exp(−½ (n + ½)²) of the next one is below the precision.
+PIECE = 160_000  # edges × channels at a time, a few MB with their vectors
+LEAST = 250_000  # edges × channels, below which the plain form is as fast
+LEAST_PRODUCT = 1_000_000  # multiply–accumulates, likewise
+# Gaussians on either side of a distance. The next is below exp(−½ (n + ½)²): 7e-10, and 3e-20.
 REACH = {torch.float32: 6, torch.float64: 9}
 
-_enabled = True
+_form: Literal["chosen", "plain", "fast"] = "chosen"
 
 
 @contextmanager
-def plain() -> Iterator[None]:
-    """Inside, everything is computed in its plain form."""
-    global _enabled
-    before, _enabled = _enabled, False
+def form(name: Literal["plain", "fast"]) -> Iterator[None]:
+    """Inside, work of any size is done in the plain form, or in the fast one where it applies."""
+    global _form
+    before, _form = _form, name
     try:
         yield
     finally:
-        _enabled = before
+        _form = before
 
 
-def applies(value: Tensor) -> bool:
-    """Whether the fast form can take ``value``."""
+def chosen(value: Tensor, size: int, least: int) -> bool:
+    """Whether work of ``size`` on ``value`` is done in the fast form."""
     return (
-        _enabled
+        (_form == "fast" or (_form == "chosen" and size >= least))
         and value.device.type == "cpu"
         and value.dtype in REACH
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
     )
 
 
 # --- matrix products ---------------------------------------------------------------------------------
 
 
-def apply(module: nn.Module, value: Tensor) -> Tensor:
+def apply(module: nn.Linear | nn.Sequential, value: Tensor) -> Tensor:
     """``module(value)``, its linear layers by oneDNN."""
-    if not applies(value) or value.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
-        return module(value)
     if isinstance(module, nn.Sequential):
         for part in module:
             value = apply(part, value)
         return value
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.Linear) and _by_onednn(value, module.out_features):
         return linear(value, module.weight, module.bias)
     return module(value)
 
 
+def apply_joined(module: nn.Sequential, x: Tensor, s: Tensor, structure: Tensor) -> Tensor:
+    """``module([x_i, s_b])`` for every atom i of structure b; x (N, F), s (B, F), structure (N,)."""
+    first, *others = module
+    if not _by_onednn(x, first.out_features):
+        return module(torch.cat([x, s.index_select(0, structure)], dim=1))
+    # What s_b adds is the same for all atoms of a structure.
+    of_x, of_s = first.weight.split([x.shape[1], s.shape[1]], dim=1)
+    value = linear(x, of_x) + nn.functional.linear(s, of_s, first.bias).index_select(0, structure)
+    for part in others:
+        value = apply(part, value)
+    return value
+
+
+def _by_onednn(value: Tensor, outputs: int) -> bool:
+    return (
+        chosen(value, value.numel() * outputs, LEAST_PRODUCT)
+        and value.dtype == torch.float32
+        and torch.backends.mkldnn.is_available()
+    )
+
+
 def linear(value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """value · weightᵀ + bias, as :func:`torch.nn.functional.linear`, differentiable once."""
+    # oneDNN takes transposed matrices as they are, but for slices it has no kernels worth the name.
+    value, weight = value.contiguous(), weight.contiguous()
     if torch.is_grad_enabled() and (value.requires_grad or weight.requires_grad):
         return _Linear.apply(value, weight, bias)
     return _product(value, weight, bias)
@@ -90,7 +113,7 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         value, weight = ctx.saved_tensors
-        rows, inputs = grad.reshape(-1, grad.shape[-1]), value.reshape(-1, value.shape[-1])
+        rows, inputs = grad.contiguous().view(-1, grad.shape[-1]), value.reshape(-1, value.shape[-1])
         wanted = ctx.needs_input_grad
         return (
             _product(rows, weight.t()).view(value.shape) if wanted[0] else None,
@@ -143,12 +166,20 @@ class Edges:
         values: (E, T) their values.
         atoms: N.
         num_rbf: R.
+        channels: F.
     """
 
     def __init__(
-        self, edge_index: Tensor, direction: Tensor, taps: Tensor, values: Tensor, atoms: int, num_rbf: int
+        self,
+        edge_index: Tensor,
+        direction: Tensor,
+        taps: Tensor,
+        values: Tensor,
+        atoms: int,
+        num_rbf: int,
+        channels: int,
     ) -> None:
-        self.atoms, self.num_rbf = atoms, num_rbf
+        self.atoms, self.num_rbf, self.channels = atoms, num_rbf, channels
         self._ends, self._direction = edge_index, direction
         self._taps = torch.cat([taps, torch.full_like(taps[:, :1], num_rbf)], dim=1)
         self._values = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
@@ -170,7 +201,8 @@ class Edges:
             per_edge = [values.index_select(0, order) for values in per_edge]
         counts = torch.bincount(per_edge[0], minlength=self.atoms)
         first = counts.cumsum(0) - counts  # edge of each atom
-        number = torch.div(first, PIECE, rounding_mode="floor")  # a piece may end beyond PIECE, with its atom
+        # A piece ends with an atom.
+        number = torch.div(first, max(PIECE // self.channels, 1), rounding_mode="floor")
         cuts = [0, *(number.diff().nonzero()[:, 0] + 1).tolist(), self.atoms]
         every, total = torch.arange(len(per_edge[0])), [*first.tolist(), len(per_edge[0])]
         pieces = []
@@ -184,7 +216,7 @@ class Edges:
 
     @cached_property
     def by_gaussian(self) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """For every piece by source: edges in the order of their Gaussians, the values, first of each Gaussian.
+        """For every piece by source: edges in the order of Gaussians, their values, first of each Gaussian.
 
         An edge's T Gaussians are consecutive, so with the edges sorted by the first of them, those that a
         Gaussian has are a range.
@@ -205,19 +237,21 @@ class Edges:
         return lists
 
 
-def message_sums(edges: Edges, projection: nn.Linear, phi: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+def message_sums(
+    edges: Edges, weight: Tensor, bias: Tensor, phi: Tensor, v: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Sums of Eqs. (1) and (2) over the neighbours of each atom.
 
     Args:
         edges: with their Gaussians.
-        projection: from R Gaussians to 3F filters, in the order gate, radial, scalar.
+        weight, bias: (3F, R) and (3F,), from Gaussians to filters, in the order gate, radial, scalar.
         phi: (N, 3F) of the sources, in this order.
         v: (N, 3, F) vectors; None where they are zero.
 
     Returns:
         (N, 3, F) Σ_j (g₁ ⊙ φ₁ ⊙ v_j + g₂ ⊙ φ₂ ⊗ u_ji) and (N, F) Σ_j g₃ ⊙ φ₃.
     """
-    table = torch.cat([projection.weight.t(), projection.bias[None]])
+    table = torch.cat([weight.t(), bias[None]])
     return _MessageSums.apply(edges, table, phi, v)
 
 

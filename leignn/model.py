@@ -121,7 +121,7 @@ class LocalMessagePassing(nn.Module):
         channels = x.shape[1]
         phi = fast.apply(self.x_proj, x) / math.sqrt(3)
         if isinstance(edges, fast.Edges):
-            dv, dx = fast.message_sums(edges, self.rbf_proj, phi, v)
+            dv, dx = fast.message_sums(edges, self.rbf_proj.weight, self.rbf_proj.bias, phi, v)
         else:
             dv, dx = self.sums(phi, v, edges)
         dv = dv / math.sqrt(channels)
@@ -190,7 +190,7 @@ class GlobalScalar(nn.Module):
 
     def distribute(self, x: Tensor, s: Tensor, structure: Tensor) -> Tensor:
         """x_i + MLP_n([x_i, s_b]); x (N, F), s (B, F), structure (N,)."""
-        return x + fast.apply(self.mlp_node, torch.cat([x, s.index_select(0, structure)], dim=1))
+        return x + fast.apply_joined(self.mlp_node, x, s, structure)
 
     def aggregate(self, mean_x: Tensor, s: Tensor) -> Tensor:
         """s_b + MLP_g([mean_i x_i, s_b]); both (B, F)."""
@@ -263,16 +263,18 @@ class LEIGNN(Potential):
         direction = -vector / distance.clamp(min=1e-9).unsqueeze(1)
         structure, natoms = batch.batch, batch.natoms
         x = self.atom_emb(batch.atomic_numbers)
-        if fast.applies(distance) and not distance.requires_grad:
+        channels = x.shape[1]
+        if fast.chosen(distance, len(distance) * channels, fast.LEAST) and not distance.requires_grad:
             taps, values = self.radial_basis.nonzero(distance, fast.REACH[distance.dtype])
-            edges = fast.Edges(edge_index, direction, taps, values, len(x), self.radial_basis.num_rbf)
+            rbf = self.radial_basis.num_rbf
+            edges = fast.Edges(edge_index, direction, taps, values, len(x), rbf, channels)
         else:
             edges = Edges(edge_index, self.radial_basis(distance), direction)
 
         v = None  # zero before the first messages, and so are the global vectors
         if self.global_phases:
             s = self.vn_emb.weight.expand(len(natoms), -1)
-            w = x.new_zeros(len(natoms), 3, x.shape[1])
+            w = x.new_zeros(len(natoms), 3, channels)
 
         for layer, message in enumerate(self.message_layers):
             if self.global_phases:

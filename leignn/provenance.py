@@ -15,7 +15,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def provenance(stores: Path, splits: Path, started: datetime) -> dict[str, Any]:
-    """Record of this process: command, commit, packages, hardware and checksums of its data."""
+    """Record of this process and checksums of its data."""
+    return process(started) | {
+        "data": {
+            "stores": {f.parent.name: sha256(f) for f in sorted(Path(stores).glob("*/store.json"))},
+            "splits": {f.stem: sha256(f) for f in sorted(Path(splits).glob("*.csv"))},
+        },
+    }
+
+
+def process(started: datetime) -> dict[str, Any]:
+    """Record of this process: command, commit, packages, hardware, and when it ran."""
     return {
         "command": f"python -m leignn {' '.join(sys.argv[1:])}",
         "git_commit": _git("rev-parse", "HEAD"),
@@ -24,10 +34,6 @@ def provenance(stores: Path, splits: Path, started: datetime) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "hardware": hardware(),
-        "data": {
-            "stores": {f.parent.name: sha256(f) for f in sorted(Path(stores).glob("*/store.json"))},
-            "splits": {f.stem: sha256(f) for f in sorted(Path(splits).glob("*.csv"))},
-        },
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

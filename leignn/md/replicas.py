@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,13 @@ def simulate_replicas(
     if step == 0:
         for folder in folders:  # of another simulation
             (folder / "outcome.json").unlink(missing_ok=True)
-    first, began = step, time.perf_counter()
+    first, began, started = step, time.perf_counter(), datetime.now(UTC)
     total, every = settings[0].steps, settings[0].every
     progress = tqdm(total=total, initial=step, unit="step", disable=not sys.stderr.isatty())
 
     def finish(number: int, reason: str) -> None:
         speed = (step - first) / (time.perf_counter() - began)
-        write_outcome(folders[number], identities[number], step, reason, speed)
+        write_outcome(folders[number], identities[number], step, reason, speed, started)
 
     while True:
         for number, reason in run.stop_broken().items():

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -27,6 +28,7 @@ from tqdm import tqdm
 
 from leignn.errors import InputError
 from leignn.files import read_arrays, replacing, write_text
+from leignn.provenance import process
 from leignn.training.failure import add_argument, recorded
 
 TEMPERATURE_BOUNDS = (0.1, 1e5)  # K, MDSim's
@@ -158,6 +160,7 @@ def simulate(
         the outcome: ``status`` finished or stopped, ``reason``, ``steps``, ``time_ps``,
         ``steps_per_second`` and ``ns_per_day`` of the last session, ``settings``, ``start``.
     """
+    started = datetime.now(UTC)
     output.mkdir(parents=True, exist_ok=True)
     identity = {"settings": dataclasses.asdict(settings), "start": start or {}, "atoms": len(atoms)}
     rng = np.random.default_rng(settings.seed)
@@ -177,10 +180,17 @@ def simulate(
         reason = _out_of_bounds(atoms)
         if step % settings.every == 0 and not reason:
             write_frame(output, atoms, settings, step)
+            rate = ns_per_day((step - first) / (time.perf_counter() - began), settings.timestep)
+            picoseconds = step * settings.timestep / 1000
+            state = f"{picoseconds:g} ps, {atoms.get_temperature():.0f} K, {rate:.3g} ns/day"
+            progress.set_postfix_str(state)
             if step % (settings.every * FRAMES_A_STATE) == 0:
                 _save_state(output, dynamics, rng, identity, step)
+                if progress.disable:  # a log file
+                    print(f"step {step} of {settings.steps}: {state}", flush=True)
     progress.close()
-    outcome = write_outcome(output, identity, step, reason, (step - first) / (time.perf_counter() - began))
+    speed = (step - first) / (time.perf_counter() - began)
+    outcome = write_outcome(output, identity, step, reason, speed, started)
     (output / "state.npz").unlink(missing_ok=True)
     return outcome
 
@@ -236,7 +246,7 @@ def write_frame(output: Path, atoms: Atoms, settings: Settings, step: int) -> No
 
 
 def write_outcome(
-    output: Path, identity: dict[str, Any], step: int, reason: str, speed: float
+    output: Path, identity: dict[str, Any], step: int, reason: str, speed: float, started: datetime
 ) -> dict[str, Any]:
     """Write outcome.json of a simulation that has come to ``step``; ``speed`` in steps a second."""
     timestep = identity["settings"]["timestep"]
@@ -246,10 +256,16 @@ def write_outcome(
         "steps": step,
         "time_ps": step * timestep / 1000,
         "steps_per_second": speed,
-        "ns_per_day": speed * timestep * 1e-6 * 86400,
+        "ns_per_day": ns_per_day(speed, timestep),
+        "provenance": process(started),
     }
     write_text(output / "outcome.json", json.dumps(outcome, indent=1))
     return outcome
+
+
+def ns_per_day(speed: float, timestep: float) -> float:
+    """From steps a second and the time step in fs."""
+    return speed * timestep * 1e-6 * 86400
 
 
 def _save_state(

@@ -11,11 +11,12 @@ import torch
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: median and quartiles over ``repeats``."""
+    """Seconds of one call: median, quartiles and the least over ``repeats``."""
 
     median: float
     low: float
     high: float
+    best: float
     repeats: int
 
 
@@ -50,7 +51,7 @@ def interleaved(
             if number:  # round 0 warms up
                 times[name].append(time.perf_counter() - start)
     return {
-        name: Timing(*(float(q) for q in np.quantile(values, [0.5, 0.25, 0.75])), len(values))
+        name: Timing(*(float(q) for q in np.quantile(values, [0.5, 0.25, 0.75, 0])), len(values))
         for name, values in times.items()
     }
 

@@ -13,15 +13,17 @@ from torch_geometric.data import Batch
 
 from baselines.dimenet import DimeNetPlusPlus, SphericalBasis, triplets
 from baselines.fairchem_imports import fairchem_imports
-from baselines.gemnet import GemNetDT
+from baselines.gemnet import GemNetDT, GemNetT
 from baselines.painn import PaiNN, PaiNNDirect
+from leignn.config import load_validated
+from leignn.configure import find_model
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
 from leignn.potential import Potential
 
 with fairchem_imports():
     from fairchem.core.models.dimenet_plus_plus import DimeNetPlusPlusWrap
-    from fairchem.core.models.gemnet.gemnet import GemNetT
+    from fairchem.core.models.gemnet.gemnet import GemNetT as FairchemGemNetT
     from fairchem.core.models.painn.painn import PaiNN as FairchemPaiNN
     from fairchem.core.modules.scaling import ScaleFactor
 
@@ -58,10 +60,11 @@ MODELS: dict[str, Callable[[GraphSpec], Potential]] = {
     "PaiNN": lambda spec: PaiNN(spec, **PAINN),
     "PaiNN_Direct": lambda spec: PaiNNDirect(spec, **PAINN),
     "DimeNet++": lambda spec: DimeNetPlusPlus(spec, **DIMENET),
+    "GemNet-T": lambda spec: GemNetT(spec, **GEMNET),
     "GemNet-dT": lambda spec: GemNetDT(spec, **GEMNET),
 }
-SCALED = ["PaiNN", "PaiNN_Direct", "GemNet-dT"]
-CONSERVATIVE = ["PaiNN", "DimeNet++"]
+SCALED = ["PaiNN", "PaiNN_Direct", "GemNet-T", "GemNet-dT"]
+CONSERVATIVE = ["PaiNN", "DimeNet++", "GemNet-T"]
 
 
 def build(name: str) -> Potential:
@@ -106,8 +109,9 @@ def fairchem_energies_and_forces(network: torch.nn.Module, batch: Batch) -> tupl
 @pytest.mark.parametrize("name", SCALED)
 def test_same_as_on_fairchems_own_graph(name) -> None:
     """Our edges, shifts and directions mean to the network what its own search finds."""
-    ours, direct = build(name), {"direct_forces": True} if name != "PaiNN" else {"regress_forces": False}
-    kind, sizes = (GemNetT, GEMNET) if name == "GemNet-dT" else (FairchemPaiNN, PAINN)
+    ours = build(name)
+    direct = {"regress_forces": False} if name in CONSERVATIVE else {"direct_forces": True}
+    kind, sizes = (FairchemGemNetT, GEMNET) if name.startswith("GemNet") else (FairchemPaiNN, PAINN)
     theirs = kind(**sizes, cutoff=CUTOFF, max_neighbors=ALL, otf_graph=True, use_pbc=True, **direct)
     theirs.load_state_dict(ours.network.state_dict())
     energy, forces = fairchem_energies_and_forces(theirs, make_batch(slabs(), None))
@@ -329,3 +333,10 @@ def test_frames_without_edges_cannot_be_fitted() -> None:
 
     with pytest.raises(InputError, match="cannot be fitted"):
         build("GemNet-dT").compute_statistics(Isolated(GraphSpec(CUTOFF, ALL)), 0.0)
+
+
+def test_gemnet_t_has_as_many_parameters_as_published() -> None:
+    """MDSim's GemNet-T on LiPS: 1 891 025 (its example_sim/lips_gemnet-t/test_metric.json)."""
+    sizes = load_validated(find_model("gemnet_t"), "model")["benchmarks"]["mdsim"]["hyperparameters"]["paper"]
+    model = GemNetT(GraphSpec(5.0, 50), **sizes)
+    assert sum(p.numel() for p in model.parameters()) == 1_891_025

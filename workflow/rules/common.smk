@@ -231,6 +231,17 @@ def drawn(wildcards):
     }
 
 
+def limitation_runs(experiment):
+    """Checkpoints of the runs whose limitation is measured."""
+    return expand(
+        f"{RUN}/checkpoint.pt",
+        dataset=drawn_dataset(),
+        model=config["limitations"][experiment],
+        scale=config["scale"],
+        seed=config["seeds"],
+    )
+
+
 def table_metrics(wildcards):
     return run_files([wildcards.table], "metrics.json")
 
@@ -242,6 +253,9 @@ try:
     for table in MD_TABLES:
         for name in config[table]["datasets"]:
             analysis_of(dataset_of(name))
+    for experiment in ["drift", "separation"]:
+        for model in config["limitations"][experiment]:
+            model_file(model)
 except InputError as error:
     stop(error)
 

@@ -152,7 +152,7 @@ def test_training_beats_the_trivial_predictor_and_runs_in_ase(copper, tmp_path, 
 
 
 def test_the_kept_weights_are_the_averaged_ones_that_were_validated(copper, tmp_path) -> None:
-    """What ``predict`` sees has the best row of the log, at a learning rate at which the raw weights do not."""
+    """What ``predict`` sees has the log's best error, at a rate at which the raw weights have not."""
     stores, splits = copper
     train(config(learning_rate=1e-2, plateau_patience=9), stores, splits, tmp_path, device="cpu")
     trained = load_trained(tmp_path / "checkpoint.pt", "cpu")
