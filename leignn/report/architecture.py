@@ -83,7 +83,9 @@ def trace(model: LEIGNN) -> dict[str, Part]:
     def keep(module: nn.Module, _: Any, output: Tensor) -> None:
         shapes[module] = tuple(output.shape)
 
-    hooks = [m.register_forward_hook(keep) for modules in alike.values() for m in modules]
+    # A sequence may be called piece by piece: its result is that of its last piece.
+    last = {m: list(m.modules())[-1] for modules in alike.values() for m in modules}
+    hooks = [module.register_forward_hook(keep) for module in last.values()]
     # The lone atom has no edges: no two of N, E and B are equal.
     structures = [Structure.from_atoms(molecule(name)) for name in ("CH3CH2OH", "H2O", "H")]
     batch = collate(structures, None, torch.float64)
@@ -96,7 +98,7 @@ def trace(model: LEIGNN) -> dict[str, Part]:
 
     parts = {}
     for name, modules in alike.items():
-        seen = {(_content(module), shapes[module]) for module in modules if module in shapes}
+        seen = {(_content(m), shapes[last[m]]) for m in modules if last[m] in shapes}
         if len(seen) > 1:
             raise ValueError(f"{name} is not the same in every layer: {sorted(map(str, seen))}")
         shape = next(iter(seen))[1] if seen else ()

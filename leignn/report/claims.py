@@ -27,6 +27,7 @@ from leignn.report.names import column_title
 
 Get = Callable[[str, str], float]  # (model, column) → value, NaN where there is none
 NOT_RUN = "not run"
+ORDERS = {"smallest", "largest"}
 
 
 @dataclass(frozen=True)
@@ -69,19 +70,21 @@ def check_claims(paper: dict[str, Any], tables: list[Path]) -> list[dict[str, st
     found = {path.stem: _read(path) for path in tables if path.exists()}
     rows = []
     for claim in paper["claims"]:
-        how = paper["tables"][claim["table"]]
-        file = f"results/{claim['table']}.csv"
-        table = found.get(claim["table"])
+        how = {"file": claim["table"], **paper["tables"][claim["table"]]}
+        file = f"results/{how['file']}.csv"
+        table = found.get(how["file"])
         if table is None:
             rows.append(_row(claim, how, pd.DataFrame(), f"{file} was not made"))
             continue
-        only = how.get("only", {})
-        needed = [how["label"], *how["groups"], *only, *claim["columns"], *claim.get("requires", {})]
+        needed = [how["label"], *how["groups"], *how.get("only", {}), *claim["columns"]]
+        needed += [*claim.get("requires", {}), *(how[order] for order in ORDERS & how.keys())]
         if absent := [column for column in needed if column not in table]:
             rows.append(_row(claim, how, pd.DataFrame(), f"{file} has no column {absent[0]}"))
             continue
-        for column, value in only.items():
+        for column, value in how.get("only", {}).items():
             table = table[table[column] == value]
+        for order in ORDERS & how.keys():  # of several rows of a model the first counts
+            table = table.sort_values(how[order], ascending=order == "smallest", kind="stable")
         groups = [group for _, group in table.groupby(how["groups"], sort=False)]
         rows += [_row(claim, how, group, "") for group in groups]
         if not groups:
@@ -101,7 +104,7 @@ def _row(claim: dict[str, Any], how: dict[str, Any], group: pd.DataFrame, reason
     measured, published = Finding(None, reason), Finding(None, "")
     if not reason:
         check = CHECKS[claim["check"]]
-        of_paper, of_ours = (_getter(group, how["label"], suffix) for suffix in ("_published", ""))
+        of_paper, of_ours = (_getter(group, how, suffix) for suffix in ("_published", ""))
         published = check(claim, of_paper)
         short = _too_short(claim, of_ours)
         others = of_paper if claim.get("against") == "published" else of_ours
@@ -114,7 +117,7 @@ def _row(claim: dict[str, Any], how: dict[str, Any], group: pd.DataFrame, reason
         "sentence": claim.get("sentence", ""),
         "reading": claim.get("reading", ""),
         "where": claim["where"],
-        "table": claim["table"],
+        "table": how["file"],
         "criterion": CRITERIA[claim["check"]](claim),
         "published": claim.get("published", "") if published.holds is None else published.words,
         "published_verdict": {True: "true", False: "false", None: ""}[published.holds],
@@ -134,13 +137,14 @@ def _too_short(claim: dict[str, Any], get: Get) -> str:
     return ""
 
 
-def _getter(group: pd.DataFrame, label: str, suffix: str) -> Get:
-    rows = group.drop_duplicates(label).set_index(label)
+def _getter(group: pd.DataFrame, how: dict[str, Any], suffix: str) -> Get:
+    rows = group.drop_duplicates(how["label"]).set_index(how["label"])
 
     def get(model: str, column: str) -> float:
         if model not in rows.index or column + suffix not in rows:
             return np.nan
-        return float(pd.to_numeric(rows.at[model, column + suffix], errors="coerce"))
+        value = float(pd.to_numeric(rows.at[model, column + suffix], errors="coerce"))
+        return abs(value) if how.get("magnitude") else value
 
     return get
 

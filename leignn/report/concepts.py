@@ -145,11 +145,12 @@ def draw(shown: Example, symmetry: Symmetry, rotation: np.ndarray, output: Path)
 
 
 def _shortest_bond(shown: Example, element: int) -> float:
-    """Å between two atoms of ``element`` in the structure: a length that the model has seen."""
+    """Å between two atoms of ``element`` in the structure, or of any: a length that the model has seen."""
     batch = shown.batch(shown.structure)
     (source, target), vector = shown.trained.potential.edges(batch)
     alike = (batch.atomic_numbers[source] == element) & (batch.atomic_numbers[target] == element)
-    return float(vector.norm(dim=1)[alike].min())
+    lengths = vector.norm(dim=1)
+    return float((lengths[alike] if alike.any() else lengths).min())
 
 
 def _difference(shown: Example, pair: tuple[np.ndarray, np.ndarray], element: int, bond: float) -> str:

@@ -61,8 +61,16 @@ def load_leignn(checkpoint: Path) -> TrainedPotential:
 
 
 def load_example(args: argparse.Namespace) -> Example:
-    """The trained potential and the first of the split's structures with the fewest atoms."""
+    """The trained potential and the first of the split's structures with the fewest atoms, two at least.
+
+    Raises:
+        InputError: see :func:`load_leignn`; or the split has no such structure.
+    """
     trained = load_leignn(args.checkpoint)
-    frames = Frames(args.stores, args.splits / f"{args.split}.csv", None)
+    manifest = args.splits / f"{args.split}.csv"
+    frames = Frames(args.stores, manifest, None)
     structures = (frames.structure(index) for index in range(len(frames)))
-    return Example(trained, min(structures, key=lambda s: len(s.pos)))
+    several = (structure for structure in structures if len(structure.pos) > 1)
+    if (smallest := min(several, key=lambda s: len(s.pos), default=None)) is None:
+        raise InputError(f"{manifest}: no structure has two atoms")
+    return Example(trained, smallest)

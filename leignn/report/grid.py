@@ -14,8 +14,8 @@ from leignn.report.render import RANKS_NOTE, Cell, cells, counts_note, failures,
 from leignn.report.results import Run, load_table
 
 LABELS = ("title", "model")  # the first of these that a table has names its rows
-SECTIONS = ("dataset", "scale", "point")  # columns that part a table into several
-IDENTITY = ("dataset_title", "stand_in", "status", "hardware", "torch", "threads", "device")
+SECTIONS = ("dataset", "scale", "point", "experiment")  # columns that part a table into several
+IDENTITY = ("dataset_title", "stand_in", "status", "hardware", "torch", "threads", "device", "unit", "seed")
 # Columns that the page leaves to the CSV, or shows with the value they belong to.
 ATTRIBUTES = ("_stderr", "_published", "_difference", "_rank", "_published_rank", "_count", "_low", "_high")
 FROM_RUNS = {"n_seeds", "seed"}  # a table with such a column was measured on trained runs

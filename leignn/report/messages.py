@@ -21,6 +21,7 @@ from leignn.report.style import COLOURS, empty_panel, note, number, save_figure,
 
 ARROW = 2.2  # Å that the longest message is drawn
 MARKERS = "osD^vP*X"
+PUSH, PULL = COLOURS[4], COLOURS[1]  # light and dark also in grey
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _symbol(shown: Example, atom: int) -> str:
 
 
 def _colours(found: Messages) -> list[str]:
-    return [COLOURS[0] if magnitude > 0 else COLOURS[1] for magnitude in found.magnitudes]
+    return [PUSH if magnitude > 0 else PULL for magnitude in found.magnitudes]
 
 
 def _draw_neighbours(axis: Axes, shown: Example, found: Messages, view: np.ndarray) -> None:
@@ -228,7 +229,7 @@ def _draw_phases(axis: Axes, shown: Example, found: Messages) -> None:
     ends = np.cumsum(along)
     names = list(found.phases)
     for row, (share, end) in enumerate(zip(along, ends, strict=True)):
-        axis.barh(row, share, left=end - share, color=COLOURS[0] if share > 0 else COLOURS[1], height=0.6)
+        axis.barh(row, share, left=end - share, color=PUSH if share > 0 else PULL, height=0.6)
         axis.annotate(
             number(share, "+.3f"),
             (max(end, end - share), row),

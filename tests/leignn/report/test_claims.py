@@ -84,6 +84,20 @@ def test_each_measurement_has_its_row_and_its_data(tmp_path) -> None:
     ]
 
 
+def test_of_several_rows_one_counts_and_signs_may_not(tmp_path) -> None:
+    rows = [
+        {"dataset": "set", "model": "Fast", "step": step, "ms": ms} for step, ms in ((3, 5), (1, -40), (2, 6))
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "speed.csv", index=False)
+    found = {}
+    for order in ("smallest", "largest"):
+        how = {"file": "speed", "label": "model", "groups": ["dataset"], order: "step", "magnitude": True}
+        one = claim("at_most", table="ordered", columns=["ms"], bound=9)
+        (row,) = check_claims({"tables": {"ordered": how}, "claims": [one]}, [tmp_path / "speed.csv"])
+        found[order] = (row["table"], row["verdict"], row["measured"])
+    assert found == {"smallest": ("speed", "false", "ms 40"), "largest": ("speed", "true", "ms 5")}
+
+
 def test_measured_against_published(tmp_path) -> None:
     rows = [FAST | {"ms_published": 3.0, "mb_published": 11.0}]
     rows += [{"model": "Slow", "ms_published": 2.5, "mb_published": 70.0}]

@@ -29,6 +29,7 @@ from leignn.report.geometry import (
     hexagon_and_triangles,
     indistinguishable,
 )
+from leignn.report.grid import load_grids
 from leignn.report.messages import measure_messages
 from leignn.trained import TrainedPotential, load_trained, save_failure
 
@@ -214,10 +215,16 @@ def test_another_model_is_one_sentence_and_a_failed_run_a_gap(tmp_path, argument
     checkpoint = tmp_path / "checkpoint.pt"
     config = load_trained(checkpoint).config
     save_failure(checkpoint, config, "the loss is nan")
-    for command in ("plot-architecture", "plot-messages"):
-        taken = arguments if command == "plot-messages" else [*arguments[:2], *arguments[-2:]]
-        assert main([command, *taken]) == 0
+    taken = {
+        "plot-architecture": [*arguments[:2], *arguments[-2:]],
+        "plot-messages": arguments,
+        "plot-concepts": [*arguments, "--numbers", str(tmp_path / "symmetry.csv")],
+    }
+    for command in taken:
+        assert main([command, *taken[command]]) == 0
         assert "the loss is nan" in text_of(tmp_path / "figure.svg")
+    (grid,) = load_grids(tmp_path / "symmetry.csv", [])
+    assert grid.rows == []
     numbers = {"hidden_channels": 8, "num_filters": 8, "num_interactions": 1, "num_gaussians": 4}
     other = config | {"potential": "baselines.schnet:SchNet", "hyperparameters": numbers}
     TrainedPotential(SchNet(GraphSpec(6.0, 20), **numbers), other, 0.0).save(checkpoint)
