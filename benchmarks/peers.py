@@ -23,6 +23,7 @@ from benchmarks.output import report, training_step
 from benchmarks.speed import slabs
 from leignn import fast
 from leignn.graph import GraphSpec
+from leignn.memory import keep_freed_memory
 from leignn.model import LEIGNN
 from leignn.potential import EnergyPotential, Potential
 from leignn.profiling.measure import interleaved
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the numbers")
     args = parser.parse_args()
+    keep_freed_memory()
     torch.manual_seed(0)
     spec = GraphSpec(6.0, 20, "strict")
     models = {name: model.to(args.device) for name, model in contestants(args.channels, spec).items()}

@@ -24,6 +24,7 @@ from leignn import fast
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
+from leignn.memory import keep_freed_memory
 from leignn.model import LEIGNN
 from leignn.neighbors import nearest_edges_of
 from leignn.profiling.measure import interleaved
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", type=Path, help="file for the numbers")
     args = parser.parse_args()
+    keep_freed_memory()
     torch.manual_seed(0)
     spec = GraphSpec(6.0, 20, "strict")
     model = LEIGNN(spec).to(args.device)
