@@ -151,7 +151,8 @@ def _error_grids(group: pd.DataFrame, runs: list[Run], layout: Layout) -> list[G
 
 def _plain_grid(table: pd.DataFrame, parts: list[str], runs: list[Run]) -> Grid:
     """Any table: a row for each of its rows, a column for each column that holds something."""
-    label = next((name for name in LABELS if name in table), table.columns[0])
+    named = [name for name in LABELS if name in table]
+    label = named[0] if named else table.columns[0]
     constant = [c for c in IDENTITY if c in table and table[c].nunique(dropna=False) == 1]
     hidden = {label, *parts, *constant, "model", "title"}
     columns = [c for c in table.columns if c not in hidden and _is_value(c, table) and _holds(c, table)]
@@ -173,7 +174,11 @@ def _plain_grid(table: pd.DataFrame, parts: list[str], runs: list[Run]) -> Grid:
     if str(first.get("stand_in")) == "True":
         found.append("EMT stand-in: these numbers are not comparable to the paper's.")
     return Grid(
-        ", ".join(words), label.capitalize(), [Column(column_title(c)) for c in columns], shown, found
+        ", ".join(words),
+        "Model" if named else column_title(label),
+        [Column(column_title(c)) for c in columns],
+        shown,
+        found,
     )
 
 
