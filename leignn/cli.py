@@ -6,6 +6,7 @@ import importlib
 import sys
 
 from leignn.errors import InputError
+from leignn.memory import keep_freed_memory
 
 # Imported only when asked for: `--help` and light commands must not wait for torch.
 COMMANDS = {
@@ -52,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         subparsers.add_parser(name, help=summary, add_help=False)
     command = parser.parse_args(argv[:1]).command
 
+    keep_freed_memory()
     module_name, summary = COMMANDS[command]
     module = importlib.import_module(module_name)
     parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)

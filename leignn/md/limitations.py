@@ -23,7 +23,6 @@ from leignn.config import load_yaml
 from leignn.errors import InputError, RunFailedError
 from leignn.files import replacing
 from leignn.md.simulate import reason_to_stop
-from leignn.memory import keep_freed_memory
 from leignn.potential import EnergyPotential
 
 MOLECULES = ("CO", "NH3")  # of elements that the stand-in's adsorbates have
@@ -68,7 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     import torch
 
-    keep_freed_memory()
     if args.threads:
         torch.set_num_threads(args.threads)
     for name in ("temperature", "duration"):

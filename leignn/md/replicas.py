@@ -39,7 +39,6 @@ from leignn.md.simulate import (
     written,
 )
 from leignn.md.torchsim import Langevin, NoseHoover, TorchSimPotential
-from leignn.memory import keep_freed_memory
 from leignn.trained import TrainedPotential, load_trained
 
 
@@ -55,7 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    keep_freed_memory()
     if args.threads:
         torch.set_num_threads(args.threads)
     frames = starting_frames(args.start, args.frame, args.seeds)

@@ -95,9 +95,7 @@ def main(args: argparse.Namespace) -> None:
     import torch
 
     from leignn.calculator import LEIGNNCalculator
-    from leignn.memory import keep_freed_memory
 
-    keep_freed_memory()
     if args.threads:
         torch.set_num_threads(args.threads)
     settings = settings_of(args, args.seed)
