@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from leignn.errors import InputError
@@ -151,29 +152,35 @@ def _error_grids(group: pd.DataFrame, runs: list[Run], layout: Layout) -> list[G
 
 def _plain_grid(table: pd.DataFrame, parts: list[str], runs: list[Run]) -> Grid:
     """Any table: a row for each of its rows, a column for each column that holds something."""
-    label = next((name for name in LABELS if name in table), table.columns[0])
+    named = [name for name in LABELS if name in table]
+    label = named[0] if named else table.columns[0]
     constant = [c for c in IDENTITY if c in table and table[c].nunique(dropna=False) == 1]
     hidden = {label, *parts, *constant, "model", "title"}
     columns = [c for c in table.columns if c not in hidden and _is_value(c, table) and _holds(c, table)]
     first = table.iloc[0] if len(table) else pd.Series(dtype=object)
-    anchors = {}
-    if FROM_RUNS & set(table) and {"dataset", "scale"} <= set(table):
-        anchors = _anchors(runs, first["dataset"], first["scale"])
+    measured_on_runs = FROM_RUNS & set(table) and {"dataset", "scale"} <= set(table)
     shown = []
     for _, row in table.iterrows():
+        candidates = [run for run in runs if row.get("seed", run.config["seed"]) == run.config["seed"]]
+        anchors = _anchors(candidates, row["dataset"], row["scale"]) if measured_on_runs else {}
         anchor = anchors.get(row[label])
         failed = str(row.get("status", "")).startswith("failed")
         values = [_cell(row, column, anchor) for column in columns]
         shown.append(GridRow(str(row[label]), values, anchor, False, failed))
-    words = [str(first[c]) for c in parts if c != "dataset" or "dataset_title" not in table]
-    if "dataset_title" in first:
-        words.insert(0, str(first["dataset_title"]))
+    titles = {run.config["dataset"]: run.config["dataset_info"]["title"] for run in runs}
+    words = [str(first[c]).replace("_", " ") for c in parts if c != "dataset"]
+    if "dataset" in parts:
+        words.insert(0, first.get("dataset_title", titles.get(first["dataset"], first["dataset"])))
     notes = [f"{column_title(c)}: {first[c]}" for c in constant if c not in ("dataset_title", "stand_in")]
     found = ["; ".join(notes) + "."] if notes else []
     if str(first.get("stand_in")) == "True":
         found.append("EMT stand-in: these numbers are not comparable to the paper's.")
     return Grid(
-        ", ".join(words), label.capitalize(), [Column(column_title(c)) for c in columns], shown, found
+        ", ".join(words),
+        "Model" if named else column_title(label),
+        [Column(column_title(c)) for c in columns],
+        shown,
+        found,
     )
 
 
@@ -206,7 +213,9 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1e4 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, bool | np.bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _sort(value: object) -> str:

@@ -8,6 +8,8 @@ UNITS = {
     "_1e-9_m2_per_s": "1e-9 m²/s",
     "_ms": "ms",
     "_ps": "ps",
+    "_fs": "fs",
+    "_ang": "Å",
     "_mb": "MB",
     "_percent": "%",
     "_degrees": "°",

@@ -84,6 +84,21 @@ def test_default_scale_is_one_dag(project) -> None:
     }
 
 
+def test_report_has_captions(project) -> None:
+    """Of two tables that need no run; every other caption is a file."""
+    tables = ["results/md17.csv", "results/iso17.csv"]
+    done = snakemake(*tables, folder=project)
+    assert done.returncode == 0, done.stderr
+    done = snakemake("--report", "report.html", "--", *tables, folder=project)
+    assert done.returncode == 0, done.stderr
+    report = (project / "report.html").read_text()
+    assert "950 training and 50 validation structures" in report and "unknown isomers" in report
+    rules = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    captions = re.findall(r'caption="\.\./(.+)"', rules)
+    assert len(captions) > 10
+    assert not [caption for caption in captions if not (ROOT / "workflow" / caption).is_file()]
+
+
 def test_unlock_as_the_readme_says_it(project) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--unlock"], cwd=project, capture_output=True, text=True

@@ -244,6 +244,11 @@ def limitation_runs(experiment):
     )
 
 
+def table_caption(wildcards):
+    """The words of workflow/report: a report's caption file has no wildcards in its name."""
+    return Path(f"workflow/report/{wildcards.table}.rst").read_text()
+
+
 def table_metrics(wildcards):
     return run_files([wildcards.table], "metrics.json")
 

@@ -8,7 +8,7 @@ rule build_table:
     output:
         csv=report(
             "results/{table}.csv",
-            caption="../report/{table}.rst",
+            caption="../report/table.rst",
             category="Tables",
             labels={"table": "{table}"},
         ),
@@ -20,6 +20,8 @@ rule build_table:
         "logs/benchmarks/build_table/{table}.tsv"
     conda:
         "../envs/report.yaml"
+    params:
+        caption=table_caption,
     message:
         "Building {wildcards.table}"
     shell:

@@ -97,6 +97,8 @@ def page(tmp_path_factory) -> str:
         }
     )
     speed.to_csv(results / "speed.csv", index=False)
+    drift = {"dataset": "data", "scale": "mini", "model": "LEIGNN", "seed": [0, 1], "value": [7.5, 8.5]}
+    pd.DataFrame(drift).to_csv(results / "drift.csv", index=False)
     claims = ["--claims", str(PUBLISHED / "claims.yaml"), "--tables", table]
     assert main(["check-claims", *claims, "--output", str(results / "claims.csv")]) == 0
     folders = [str(run) for run in runs]
@@ -105,7 +107,7 @@ def page(tmp_path_factory) -> str:
     copy = results / "curves_again.svg"
     shutil.copy(curves, copy)
     arguments = ["--claims", str(results / "claims.csv"), "--runs", *folders]
-    arguments += ["--tables", table, str(results / "speed.csv"), str(results / "table3.csv")]
+    arguments += ["--tables", table, *(str(results / f"{name}.csv") for name in ("speed", "drift", "table3"))]
     arguments += ["--figures", curves, str(copy), str(results / "figure5.svg")]
     assert main(["render-page", *arguments, "--output", str(results / "index.html")]) == 0
     return (results / "index.html").read_text()
@@ -117,12 +119,17 @@ def test_gaps_say_what_was_not_run(page) -> None:
 
 
 def test_any_table_is_shown_with_published_values_and_links_to_its_runs(page) -> None:
-    section = page[page.index('id="table-speed"') : page.index('id="table-table3"')]
+    section = page[page.index('id="table-speed"') : page.index('id="table-drift"')]
     assert re.search(
         r'href="#run-data-mini-leignn-seed0">2.5</a><span class="published"[^>]*>1</span>', section
     )
     assert 'best" href="#run-data-mini-leignn-seed0"' in section
     assert "train (ms)" in section and "empty" not in section and "rank" not in section
+
+
+def test_a_row_of_one_seed_leads_to_that_seed(page) -> None:
+    assert re.search(r'href="#run-data-mini-leignn-seed0">7.5<', page)
+    assert re.search(r'href="#run-data-mini-leignn-seed1">8.5<', page)
 
 
 def test_scorecard(page) -> None:
