@@ -26,7 +26,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 PIECE = 160_000  # edges × channels at a time, a few MB with their vectors
-LEAST = 250_000  # edges × channels, below which the plain form is as fast
+LEAST = 150_000  # edges × channels, below which the plain form is as fast
 LEAST_PRODUCT = 1_000_000  # multiply–accumulates, likewise
 # Gaussians on either side of a distance. The next is below exp(−½ (n + ½)²): 7e-10, and 3e-20.
 REACH = {torch.float32: 6, torch.float64: 9}
