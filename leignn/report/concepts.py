@@ -169,7 +169,9 @@ def _difference(shown: Example, pair: tuple[np.ndarray, np.ndarray], element: in
         )
         index = np.array(edges_of(pos, CUTOFF_PER_BOND * bond)).T
         energies.append(_predict(shown, structure, (index, np.zeros((index.shape[1], 3), dtype=np.int64)))[0])
-    return f"The trained LEIGNN on these edges: |E₁ − E₂| = {1000 * abs(energies[0] - energies[1]):.3g} meV."
+    difference = 1000 * abs(energies[0] - energies[1])
+    digits = ".3g" if difference < 1000 else ",.0f"
+    return f"The trained LEIGNN on these edges: |E₁ − E₂| = {difference:{digits}} meV."
 
 
 def _draw_graph(axis: Axes, shown: Example) -> None:
