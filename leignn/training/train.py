@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
     parser.add_argument("--statistics", type=Path, help="RUN/statistics.json, for models that need it")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--processes", type=int, help="each on a device of its own (default: one a GPU; one on the CPU)"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -55,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
 
     with recorded(args.record_failure, record):
         statistics = read_statistics(args.statistics) if args.statistics else {}
-        train(config, args.stores, args.splits, args.output, args.device, statistics)
+        train(config, args.stores, args.splits, args.output, args.device, statistics, args.processes)
 
 
 def train(
@@ -65,6 +68,7 @@ def train(
     output: Path,
     device: str = "auto",
     statistics: dict[str, Any] | None = None,
+    processes: int | None = None,
 ) -> None:
     """Train the run that ``config`` (see :func:`leignn.configure.resolve_run`) describes.
 
@@ -75,6 +79,7 @@ def train(
         output: the run's folder.
         device: auto, cpu or cuda.
         statistics: of the model, from the training split.
+        processes: that share every step, each with a batch of its own; None: one a GPU, or one.
 
     Raises:
         InputError: a split is missing or empty.
@@ -102,7 +107,7 @@ def train(
         # A whole checkpoint: Lightning puts the averaged weights into no other.
         save_weights_only=False,
     )
-    trainer = _trainer(training, output, device, [log, best])
+    trainer = _trainer(training, output, device, processes, [log, best])
     val_loader = batch_loader(
         val_frames, SequentialBatches(len(val_frames), training.batch_size), training.loader_workers
     )
@@ -142,7 +147,9 @@ def train(
         shutil.rmtree(output / "resume", ignore_errors=True)
 
 
-def _trainer(training: Training, output: Path, device: str, callbacks: list[pl.Callback]) -> pl.Trainer:
+def _trainer(
+    training: Training, output: Path, device: str, processes: int | None, callbacks: list[pl.Callback]
+) -> pl.Trainer:
     blocks_per_evaluation = training.evaluate_every // training.checkpoint_every
     resume = ModelCheckpoint(
         output / "resume", filename="last", enable_version_counter=False, save_on_train_epoch_end=True
@@ -153,10 +160,13 @@ def _trainer(training: Training, output: Path, device: str, callbacks: list[pl.C
         check_finite=True,
         check_on_train_epoch_end=False,
     )
+    on_cpu = device == "cpu" or not torch.cuda.is_available()
+    processes = processes or (1 if on_cpu else torch.cuda.device_count())
     return pl.Trainer(
         accelerator=device,
-        devices="auto" if device != "cpu" else 1,
-        strategy="auto",
+        devices=processes,
+        # Models have parameters that the loss does not depend on, such as LEIGNN's last global phases.
+        strategy="ddp_find_unused_parameters_true" if processes > 1 else "auto",
         precision=training.precision,
         max_epochs=training.max_steps // training.checkpoint_every,
         check_val_every_n_epoch=blocks_per_evaluation,

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -375,3 +376,23 @@ def test_relaxed_geometry_writes_a_trajectory_that_ase_reads(copper, tmp_path) -
     BFGS(atoms, logfile=None, trajectory=str(tmp_path / "t.traj")).run(fmax=1e-9, steps=3)
     energies = [frame.get_potential_energy() for frame in ase.io.read(tmp_path / "t.traj", ":")]
     assert len(energies) == 4 and len(set(energies)) > 1
+
+
+def test_two_processes_train_as_one_with_batches_twice_as_large(copper, tmp_path) -> None:
+    """Of frames that all have every label: the mean of two means is then that of both batches."""
+    stores, splits = copper
+    labelled = tmp_path / "splits"
+    shutil.copytree(splits, labelled)
+    train_split = pd.read_csv(splits / "train.csv")
+    train_split[2:].to_csv(labelled / "train.csv", index=False)  # the first two lack labels
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config(max_steps=40, batch_size=2)))
+    command = [sys.executable, "-m", "leignn", "train", "--config", tmp_path / "config.yaml"]
+    command += ["--stores", stores, "--splits", labelled, "--output", tmp_path / "two"]
+    command += ["--device", "cpu", "--processes", "2", "--threads", "1"]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    train(config(max_steps=40, batch_size=4), stores, labelled, tmp_path / "one", device="cpu")
+    two, one = (pd.read_csv(tmp_path / name / "log.csv") for name in ("two", "one"))
+    assert two["step"].tolist() == one["step"].tolist() == [20, 40]
+    for column in ("val_forces_mae_mev_per_ang", "val_energy_mae_mev"):
+        np.testing.assert_allclose(two[column], one[column], rtol=1e-3)
