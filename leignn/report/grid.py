@@ -157,6 +157,7 @@ def _plain_grid(table: pd.DataFrame, parts: list[str], runs: list[Run]) -> Grid:
     constant = [c for c in IDENTITY if c in table and table[c].nunique(dropna=False) == 1]
     hidden = {label, *parts, *constant, "model", "title"}
     columns = [c for c in table.columns if c not in hidden and _is_value(c, table) and _holds(c, table)]
+    columns.sort(key=lambda column: column == "status")  # reasons are long: last
     first = table.iloc[0] if len(table) else pd.Series(dtype=object)
     measured_on_runs = FROM_RUNS & set(table) and {"dataset", "scale"} <= set(table)
     shown = []
