@@ -24,7 +24,7 @@ from torch_sim.integrators.md import MDState
 from tqdm import tqdm
 
 from leignn.errors import InputError
-from leignn.files import read_arrays, replacing
+from leignn.files import replacing
 from leignn.md.simulate import (
     FRAMES_A_STATE,
     TEMPERATURE_BOUNDS,
@@ -32,6 +32,7 @@ from leignn.md.simulate import (
     add_protocol_arguments,
     cut_back,
     reason_to_stop,
+    saved_state,
     settings_of,
     starting_frames,
     write_frame,
@@ -264,14 +265,8 @@ def _save_state(
 
 def _resume(output: Path, run: _Run, folders: Sequence[Path], identities: list[dict[str, Any]]) -> int:
     """Put the saved state of these very replicas in place; return its step, 0 without one."""
-    path = output / "state.npz"
-    if not path.exists():
-        return 0
-    try:
-        saved = read_arrays(path)
-    except InputError as error:
-        raise InputError(f"{error}; remove it to begin anew") from error
-    if json.loads(str(saved["identity"])) != identities:
+    saved = saved_state(output, identities)
+    if saved is None:
         return 0
     alive = saved["alive"].tolist()
     sizes = np.cumsum([len(run.replicas[number]) for number in alive])[:-1]

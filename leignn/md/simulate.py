@@ -295,18 +295,24 @@ def cut_back(output: Path, sizes: Sequence[int]) -> None:
         os.truncate(output / name, int(size))
 
 
-def _resume(
-    output: Path, dynamics: MolecularDynamics, rng: np.random.Generator, identity: dict[str, Any]
-) -> int:
-    """Put the saved state of this very simulation in place; return its step, 0 without one."""
+def saved_state(output: Path, identity: Any) -> dict[str, np.ndarray] | None:
+    """``state.npz``, if it is there and belongs to this very simulation."""
     path = output / "state.npz"
     if not path.exists():
-        return 0
+        return None
     try:
         state = read_arrays(path)
     except InputError as error:
         raise InputError(f"{error}; remove it to begin anew") from error
-    if json.loads(str(state["identity"])) != identity:
+    return state if json.loads(str(state["identity"])) == identity else None
+
+
+def _resume(
+    output: Path, dynamics: MolecularDynamics, rng: np.random.Generator, identity: dict[str, Any]
+) -> int:
+    """Put the saved state of this very simulation in place; return its step, 0 without one."""
+    state = saved_state(output, identity)
+    if state is None:
         return 0
     cut_back(output, state["sizes"])
     atoms = dynamics.atoms

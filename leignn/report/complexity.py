@@ -3,19 +3,14 @@
 import argparse
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
-from leignn.config import validate
-from leignn.errors import InputError
-from leignn.files import replacing
-from leignn.report.figures import COLOURS
+from leignn.report.results import read_table
+from leignn.report.style import COLOURS, save_figure
 
 TRAINING = "training structures"
 
@@ -26,26 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    plot_complexity(load_complexity(args.complexity), args.output)
-
-
-def load_complexity(path: Path) -> pd.DataFrame:
-    """Read ``results/complexity.csv``.
-
-    Raises:
-        InputError: the file cannot be read or is of another schema.
-    """
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    validate(table.to_dict("records"), "complexity", path)
-    return table
+    plot_complexity(read_table(args.complexity, "complexity"), args.output)
 
 
 def plot_complexity(table: pd.DataFrame, output: Path) -> None:
     """Draw one row of panels of bars and one of curves for each device. Equal input gives an equal file."""
-    matplotlib.rcParams |= {"svg.hashsalt": "leignn", "font.size": 8, "svg.fonttype": "none"}
+    plt.rcParams["font.size"] = 8
     devices = list(dict.fromkeys(table["device"]))
     titles = list(dict.fromkeys(table["title"]))
     colours = {title: COLOURS[number % len(COLOURS)] for number, title in enumerate(titles)}
@@ -61,9 +42,7 @@ def plot_complexity(table: pd.DataFrame, output: Path) -> None:
             + (f", {first['threads']} threads" if device == "cpu" else "")
             + f"; models at scale {first['scale']}"
         )
-    with replacing(output) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    save_figure(figure, output)
 
 
 def _bars(axes: list[Axes], rows: pd.DataFrame, colours: dict[str, str]) -> None:

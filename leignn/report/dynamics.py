@@ -8,14 +8,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from leignn.report.simulations import REFERENCE, Simulation, load_references, load_simulations
+from leignn.report.simulations import (
+    REFERENCE,
+    Simulation,
+    add_arguments,
+    load_references,
+    load_simulations,
+)
 from leignn.report.style import COLOURS, save_figure, save_gap
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--simulations", type=Path, nargs="+", required=True, help="…/observables.json")
-    parser.add_argument("--references", type=Path, nargs="+", required=True, help="<dataset>.npz")
-    parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
+__all__ = ["add_arguments", "main"]
 
 
 def main(args: argparse.Namespace) -> None:

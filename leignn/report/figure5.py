@@ -11,16 +11,20 @@ from ase.visualize.plot import plot_atoms
 from matplotlib.axes import Axes
 
 from leignn.md.observables import BINS, HR_RANGE, RDF_RANGE
-from leignn.report.simulations import MODEL, REFERENCE, Simulation, load_references, load_simulations
+from leignn.report.simulations import (
+    MODEL,
+    REFERENCE,
+    Simulation,
+    add_arguments,
+    load_references,
+    load_simulations,
+)
 from leignn.report.style import save_figure, save_gap
 
 VIEW = "-80x,15y,0z"  # degrees, for ASE: nearly along an axis of the cell
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--simulations", type=Path, nargs="+", required=True, help="…/observables.json")
-    parser.add_argument("--references", type=Path, nargs="+", required=True, help="<dataset>.npz")
-    parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
+__all__ = ["add_arguments", "main"]
 
 
 def main(args: argparse.Namespace) -> None:

@@ -7,8 +7,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leignn.config import validate
-from leignn.errors import InputError
+from leignn.report.results import read_table
 from leignn.report.style import COLOURS, save_figure, save_gap
 
 PANELS = {
@@ -30,21 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    plot_limitations(load_limitations(args.table), args.output)
-
-
-def load_limitations(path: Path) -> pd.DataFrame:
-    """Read ``results/limitations.csv``.
-
-    Raises:
-        InputError: the file cannot be read or is of another schema.
-    """
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    validate(table.to_dict("records"), "limitations", path)
-    return table
+    plot_limitations(read_table(args.table, "limitations"), args.output)
 
 
 def plot_limitations(table: pd.DataFrame, output: Path) -> None:

@@ -63,8 +63,8 @@ def load_runs(folders: list[Path]) -> list[Run]:
     return list(runs.values())
 
 
-def load_table(path: Path) -> pd.DataFrame:
-    """Read ``results/<table>.csv``.
+def read_table(path: Path, schema: str) -> pd.DataFrame:
+    """Read a results CSV and hold its rows against ``workflow/schemas/<schema>.schema.yaml``.
 
     Raises:
         InputError: the file cannot be read or is of another schema.
@@ -73,7 +73,13 @@ def load_table(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-    validate(table.to_dict("records"), "table", path)
+    validate(table.to_dict("records"), schema, path)
+    return table
+
+
+def load_table(path: Path) -> pd.DataFrame:
+    """:func:`read_table` of ``results/<table>.csv``; a column that is missing is an :class:`InputError`."""
+    table = read_table(path, "table")
     wanted = LAYOUTS[path.stem].columns if path.stem in LAYOUTS else []
     if missing := [column for column in wanted if column not in table]:
         raise InputError(f"{path} has no column {missing[0]!r}: another version wrote it, build it anew")

@@ -1,5 +1,6 @@
 """Simulations as the figures want them: numbers, curves and temperatures of each, and its reference."""
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,13 @@ class Simulation:
             return pd.read_csv(self.folder / "thermo.csv")
         except (OSError, ValueError) as error:
             raise InputError(f"{self.folder / 'thermo.csv'} cannot be read: {error}") from error
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the figures of simulations are drawn from."""
+    parser.add_argument("--simulations", type=Path, nargs="+", required=True, help="…/observables.json")
+    parser.add_argument("--references", type=Path, nargs="+", required=True, help="<dataset>.npz")
+    parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
 
 
 def load_simulations(paths: list[Path]) -> list[Simulation]:

@@ -8,21 +8,6 @@ from ase.build import bulk, molecule
 from conftest import make_batch, structures
 
 from leignn import LEIGNNCalculator
-from leignn.config import ROOT
-from leignn.configure import find_model, resolve_run
-from leignn.trained import TrainedPotential, potential_of
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """A small LEIGNN of random weights."""
-    run = resolve_run(
-        ROOT / "config" / "datasets" / "oc20_standin.yaml", find_model("leignn"), "smoke", 0, {}
-    )
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
-    TrainedPotential(potential_of(run), run, 1.5).save(path)
-    return path
 
 
 def forces(calculator: LEIGNNCalculator, atoms: Atoms) -> np.ndarray:
@@ -31,9 +16,9 @@ def forces(calculator: LEIGNNCalculator, atoms: Atoms) -> np.ndarray:
     return atoms.get_forces()
 
 
-def test_used_for_one_structure_after_the_other(checkpoint) -> None:
+def test_used_for_one_structure_after_the_other(random_checkpoint) -> None:
     """Against the model itself on a batch made anew."""
-    calculator = LEIGNNCalculator(checkpoint)
+    calculator = LEIGNNCalculator(random_checkpoint)
     for name in ("slab", "slab", "thin cell", "molecule", "slab", "isolated atom", "wire"):
         atoms = structures()[name]
         atoms.rattle(0.1, seed=5)
@@ -46,13 +31,13 @@ def test_used_for_one_structure_after_the_other(checkpoint) -> None:
         assert atoms.get_potential_energy() == pytest.approx(expected["energy"].item(), abs=1e-5)
 
 
-def test_atoms_that_left_the_cell(checkpoint) -> None:
+def test_atoms_that_left_the_cell(random_checkpoint) -> None:
     """Moved by lattice vectors an atom is where it was, unless only stored images are looked at."""
     atoms = bulk("Cu", cubic=True).repeat(2)
     atoms.rattle(0.1, seed=1)
     moved = atoms.copy()
     moved.positions[3] += 2 * moved.cell[0] - 2 * moved.cell[1]
-    right, ocp = LEIGNNCalculator(checkpoint), LEIGNNCalculator(checkpoint, wrap=False)
+    right, ocp = LEIGNNCalculator(random_checkpoint), LEIGNNCalculator(random_checkpoint, wrap=False)
     largest = np.abs(forces(right, atoms)).max()
     np.testing.assert_allclose(forces(right, moved), forces(right, atoms), atol=1e-4 * largest)
     np.testing.assert_allclose(forces(ocp, atoms), forces(right, atoms), atol=1e-4 * largest)

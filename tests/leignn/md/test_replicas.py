@@ -16,14 +16,12 @@ from torch_sim.io import atoms_to_state
 from torch_sim.models.interface import validate_model_outputs
 
 from leignn import LEIGNNCalculator, cli
-from leignn.config import ROOT
-from leignn.configure import find_model, resolve_run
 from leignn.errors import InputError
 from leignn.md.replicas import simulate_replicas
 from leignn.md.simulate import Settings, simulate
 from leignn.md.torchsim import NoseHoover, TorchSimPotential
 from leignn.potential import Potential
-from leignn.trained import TrainedPotential, potential_of
+from leignn.trained import TrainedPotential
 
 HEIGHT, PERIOD = 0.3, 1.8  # eV, Å
 HELIUM = 2
@@ -70,25 +68,13 @@ def run(output, replicas: list[Atoms], protocol: list[Settings], potential: Pote
     return simulate_replicas(replicas, protocol, trained, "cpu", output, [{}] * len(replicas))
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """A small LEIGNN of random weights."""
-    config = resolve_run(
-        ROOT / "config" / "datasets" / "oc20_standin.yaml", find_model("leignn"), "smoke", 0, {}
-    )
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
-    TrainedPotential(potential_of(config), config, 1.5).save(path)
-    return path
-
-
 @pytest.mark.parametrize("thermostat", ["langevin", "nose-hoover"])
-def test_forces_are_those_of_the_ase_calculator(checkpoint, tmp_path, thermostat, capsys) -> None:
+def test_forces_are_those_of_the_ase_calculator(random_checkpoint, tmp_path, thermostat, capsys) -> None:
     """Of every frame; atoms leave the cell on the way. Same folder as ``simulate`` writes."""
     frames = [crystal(2), crystal(2)]
     frames[1].rattle(0.1, seed=3)
     ase.io.write(tmp_path / "start.extxyz", frames)
-    command = ["--checkpoint", str(checkpoint), "--start", str(tmp_path / "start.extxyz")]
+    command = ["--checkpoint", str(random_checkpoint), "--start", str(tmp_path / "start.extxyz")]
     command += ["--thermostat", thermostat, "--temperature", "900", "--timestep", "4", "--steps", "40"]
     command += ["--every", "5"]
     assert (
@@ -96,7 +82,7 @@ def test_forces_are_those_of_the_ase_calculator(checkpoint, tmp_path, thermostat
     )
     assert "seed 2: finished: 40 steps" in capsys.readouterr().out
     assert cli.main(["simulate", *command, "--seed", "2", "--output", str(tmp_path / "one")]) == 0
-    calculator = LEIGNNCalculator(checkpoint)
+    calculator = LEIGNNCalculator(random_checkpoint)
     for seed in (1, 2):
         found = ase.io.read(tmp_path / "md" / f"seed{seed}" / "trajectory.extxyz", ":")
         assert len(found) == 9 and found[-1].info["time_fs"] == 160
@@ -117,8 +103,8 @@ def test_forces_are_those_of_the_ase_calculator(checkpoint, tmp_path, thermostat
     np.testing.assert_allclose(thermo[0].iloc[0], thermo[1].iloc[0], rtol=1e-5, atol=1e-4)
 
 
-def test_torchsims_own_check_of_a_model(checkpoint) -> None:
-    model = TorchSimPotential(LEIGNNCalculator(checkpoint).trained, "cpu")
+def test_torchsims_own_check_of_a_model(random_checkpoint) -> None:
+    model = TorchSimPotential(LEIGNNCalculator(random_checkpoint).trained, "cpu")
     validate_model_outputs(model, torch.device("cpu"), torch.float64)
 
 

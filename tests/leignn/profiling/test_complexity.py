@@ -21,7 +21,7 @@ from leignn.potential import EnergyPotential
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.profiling.measure import interleaved, peak_memory
 from leignn.profiling.profiled import too_large
-from leignn.report.complexity import load_complexity
+from leignn.report.results import read_table
 
 PROTOCOL = {"evaluate_every": 20, "max_steps": 20, "batch_size": 4}
 
@@ -107,7 +107,7 @@ def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> 
         "--device", "cpu", "--batch-size", "2", "--seconds", "0", "--longest", "0.02",
     ]  # fmt: skip
     assert main(arguments) == 0
-    table = load_complexity(tmp_path / "c.csv")
+    table = read_table(tmp_path / "c.csv", "complexity")
     rows = table[table["point"] == "training structures"].set_index("model")
     assert list(rows.index) == ["schnet", "leignn"]  # the trivial model has nothing to train
     assert rows.loc["leignn", "train_ratio"] == 1
