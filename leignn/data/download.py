@@ -5,16 +5,21 @@ that a machine without network needs nothing else. An interrupted download goes 
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import shutil
+import stat
 import sys
 import tarfile
 import time
+import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import requests
@@ -22,6 +27,7 @@ from tqdm import tqdm
 
 from leignn.config import load_validated
 from leignn.data.dataset_config import load_dataset
+from leignn.data.zenodo import files_of
 from leignn.errors import InputError
 from leignn.files import replacing_folder
 
@@ -31,6 +37,20 @@ ATTEMPTS = 5  # in a row that bring nothing new
 FIRST_DELAY = 1.0  # s, doubled after each such attempt
 TRY_LATER = (408, 429)  # the client errors that pass: timeout, too many requests
 TIMEOUT = (10, 60)  # s, to connect and between two pieces of data
+
+
+class MemberMissingError(InputError):
+    """An archive lacks a file that is wanted from it."""
+
+
+@dataclass(frozen=True)
+class _Member:
+    """What an archive says of one of its files, and how to read it."""
+
+    name: str
+    folder: bool
+    regular: bool
+    open: Callable[[], BinaryIO]
 
 
 def fetch(source: dict[str, Any], output: Path) -> None:
@@ -149,35 +169,66 @@ def _verify(path: Path, source: dict[str, Any]) -> str:
 
 
 def _unpack(file: Path, members: list[str], folder: Path) -> None:
-    """Write the members of an archive, whatever folders it has, into one folder."""
+    """Write the members of a tar or zip, whatever folders it has, into one folder."""
     try:
-        with tarfile.open(file) as archive:
-            for member in archive:
-                _unpack_member(archive, member, members, file, folder)
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        for member in _contents(file):
+            _unpack_member(member, members, file, folder)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's, not a bad stream's
             raise
-        raise InputError(f"{file} is no readable tar: {error}") from error
+        raise InputError(f"{file} is no readable archive: {error}") from error
     names = [path.name for path in folder.iterdir()]
-    if missing := [member for member in members if not any(fnmatch(name, member) for name in names)]:
-        raise InputError(f"{file} holds no {missing[0]}")
+    wanted = [PurePosixPath(member).name for member in members]
+    if missing := [member for member in wanted if not any(fnmatch(name, member) for name in names)]:
+        raise MemberMissingError(f"{file} holds no {missing[0]}")
 
 
-def _unpack_member(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, members: list[str], file: Path, folder: Path
-) -> None:
+def _contents(file: Path) -> Iterator[_Member]:
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                regular = not stat.S_ISLNK(info.external_attr >> 16)
+                yield _Member(info.filename, info.is_dir(), regular, functools.partial(archive.open, info))
+        return
+    with tarfile.open(file) as archive:
+        for info in archive:
+            yield _Member(
+                info.name, info.isdir(), info.isfile(), functools.partial(archive.extractfile, info)
+            )
+
+
+def _unpack_member(member: _Member, members: list[str], file: Path, folder: Path) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         raise InputError(f"{file}: the path {member.name!r} leaves the archive")
-    if member.isdir() or not any(fnmatch(path.name, pattern) for pattern in members):
+    # A pattern with folders is held against the end of the path, one without against the name.
+    ends = [f"*/{pattern}" if "/" in pattern else pattern for pattern in members]
+    names = [f"/{path}" if "/" in pattern else path.name for pattern in members]
+    if member.folder or not any(map(fnmatch, names, ends)):
         return
-    if not member.isfile():
+    if not member.regular:
         raise InputError(f"{file}: {member.name!r} is a link or a device, not a file")
     target = folder / path.name
     if target.exists():
         raise InputError(f"{file}: two files are called {path.name}")
-    with archive.extractfile(member) as content, target.open("wb") as output:
+    with member.open() as content, target.open("wb") as output:
         shutil.copyfileobj(content, output, CHUNK)
+
+
+def fetch_from_zenodo(record: int, members: list[str], output: Path) -> None:
+    """Fill the folder ``output`` with ``members`` of the first archive of a Zenodo record that has them.
+
+    Raises:
+        InputError: as :func:`fetch`, or no archive of the record has them.
+    """
+    sources = files_of(record, members)
+    for source in sources:
+        try:
+            return fetch(source, output)
+        except MemberMissingError as error:
+            print(f"{error}; looking further", flush=True)
+    names = ", ".join(source["file"] for source in sources)
+    raise InputError(f"none of the files of Zenodo's record {record} holds {members[0]}: {names}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +246,10 @@ def main(args: argparse.Namespace) -> None:
         archives = load_validated(args.archives, "archives")
         if args.archive not in archives:
             raise InputError(f"{args.archives} has no {args.archive!r}, only {', '.join(archives)}")
-        return fetch(archives[args.archive], args.output)
+        source = archives[args.archive]
+        if "zenodo" in source:
+            return fetch_from_zenodo(source["zenodo"], source["members"], args.output)
+        return fetch(source, args.output)
     parts = load_dataset(args.dataset)["parts"]
     if args.part not in parts:
         raise InputError(f"{args.dataset} has no part {args.part!r}, only {', '.join(parts)}")

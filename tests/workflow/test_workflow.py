@@ -125,11 +125,11 @@ def test_paper_scale_shows_the_whole_dag_with_downloads(project) -> None:
     found = jobs(done.stdout)
     assert done.returncode == 0, done.stderr
     assert found["download_part"] == PARTS  # the 50K subset uses the 200K store
-    assert found["download_archive"] == 1 + 10 + 1 + 1  # rMD17, MD17's molecules, ISO17, LiPS
-    assert found["build_store"] == PARTS + 10 * 2 + 10 + 4 + 1
-    assert found["split_dataset"] == 2 + 10 + 10 + 1 + 1
-    assert found["train_model"] == 2 * len(TRAINED) + (10 + 10 + 1) * len(TABLE1) + len(TABLE3)
-    assert found["simulate_run"] == 3 * len(TABLE3)
+    assert found["download_archive"] == 1 + 10 + 1 + 3  # rMD17, MD17's molecules, ISO17; LiPS, H2O, CH4
+    assert found["build_store"] == PARTS + 10 * 2 + 10 + 4 + 3
+    assert found["split_dataset"] == 2 + 10 + 10 + 1 + 3
+    assert found["train_model"] == 2 * len(TRAINED) + (10 + 10 + 1) * len(TABLE1) + len(TABLE3) + 2
+    assert found["simulate_run"] == 3 * (len(TABLE3) + 2)
     assert not {"generate_oc20_standin", "generate_md_standin"} & set(found)
     for part in ("train", "id", "ood_ads", "ood_cat", "ood_both"):
         command = f"download --dataset config/datasets/oc20_200k.yaml --part {part} "
