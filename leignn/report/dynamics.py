@@ -37,7 +37,8 @@ def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], o
     for row, dataset in zip(axes, datasets, strict=True):
         members = [s for s in first.values() if s.dataset == dataset][::-1]
         for number, simulation in enumerate(members):
-            again, colour = divmod(number, len(COLOURS))
+            # Counted from the last: LEIGNN has its colour of the other figures.
+            again, colour = divmod(len(members) - 1 - number, len(COLOURS))
             style = {"color": COLOURS[colour], "linestyle": "-:"[again % 2], "linewidth": 1.1}
             _draw(row, simulation, {**style, "label": simulation.observables["title"]})
         _draw_reference(row, references[dataset], members)
@@ -52,10 +53,11 @@ def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], o
 def _draw(row: np.ndarray, simulation: Simulation, style: dict[str, Any]) -> None:
     curves, thermo = simulation.curves(), simulation.thermo()
     _draw_forces(row[0], curves, style)
-    row[1].plot(thermo["time_ps"], thermo["temperature_k"], alpha=0.7, **style)
+    faint = {**style, "alpha": 0.6, "linewidth": 0.7}
+    row[1].plot(thermo["time_ps"], thermo["temperature_k"], **faint)
     atoms = len(curves["numbers"])
     total = (thermo["potential_ev"] + thermo["kinetic_ev"]) / atoms
-    row[2].plot(thermo["time_ps"], 1000 * (total - total.iloc[0]), alpha=0.7, **style)
+    row[2].plot(thermo["time_ps"], 1000 * (total - total.iloc[0]), **faint)
     if "msd" in curves:
         row[3].plot(curves["msd_lag"], curves["msd"], **style)
 
