@@ -148,6 +148,14 @@ def wrap(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
     return positions - np.floor(positions @ np.linalg.inv(cell)) @ cell
 
 
+def make_whole(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """A molecule (T, N, 3) Å that the cell's border may have cut: each atom's image next to the first's."""
+    positions = _checked(positions)
+    _volume(cell)
+    fractional = (positions - positions[:, :1]) @ np.linalg.inv(cell)
+    return positions - np.round(fractional) @ cell
+
+
 def diffusion_by_lag(positions: np.ndarray, convention: Convention = "corrected") -> np.ndarray:
     """MSD / (6·lag) of atoms of equal mass, their common centre taken off, by lag in frames.
 

@@ -12,6 +12,7 @@ from leignn.files import replacing
 from leignn.md.observables import (
     Convention,
     diffusion_by_lag,
+    make_whole,
     pair_distances,
     pair_distances_mae,
     partial_rdfs,
@@ -68,10 +69,12 @@ def check_reference(trajectory: Trajectory, analysis: Analysis, where: Path) -> 
 def comparable(trajectory: Trajectory, analysis: Analysis) -> np.ndarray:
     """(T, N, 3) Å, so that distances without periodic images mean the same in every trajectory.
 
-    What fills its cell is wrapped into it; a molecule is left as it is, whole.
+    What fills its cell is wrapped into it; a molecule is made whole.
     """
     if analysis.distribution == "rdf":
         return wrap(trajectory.positions, trajectory.cell)
+    if trajectory.periodic:
+        return make_whole(trajectory.positions, trajectory.cell)
     return trajectory.positions
 
 

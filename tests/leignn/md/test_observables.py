@@ -14,6 +14,7 @@ from leignn.md.observables import (
     HR_RANGE,
     RDF_RANGE,
     diffusion_by_lag,
+    make_whole,
     pair_distances,
     pair_distances_mae,
     partial_rdfs,
@@ -21,6 +22,7 @@ from leignn.md.observables import (
     rdf_mae,
     stability,
     unwrap,
+    wrap,
 )
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "observables.npz"
@@ -155,6 +157,15 @@ def test_partial_rdfs_of_an_ideal_mixture_are_one_and_add_up() -> None:
     pairs = {"Li-Li": 45, "Li-S": 290, "S-S": 29 * 14, "Li-P": 10, "P-S": 29}
     total = sum(2 * count * partial[name] for name, count in pairs.items()) / 40**2
     np.testing.assert_allclose(total, rdf(positions, cell), rtol=1e-12)
+
+
+def test_a_molecule_cut_by_the_cell_is_made_whole() -> None:
+    rng = np.random.default_rng(9)
+    molecule = np.array([[0, 0, 0], [1.1, 0, 0], [-0.4, 1.0, 0], [0, -0.5, 1.0]])
+    whole = molecule + rng.uniform(-20, 20, (50, 1, 3))
+    cut = wrap(whole, SKEWED)
+    assert np.abs(pair_distances(cut) - pair_distances(whole)).max() > 0.1
+    np.testing.assert_allclose(pair_distances(make_whole(cut, SKEWED)), pair_distances(whole), atol=1e-9)
 
 
 def test_stability_ends_where_the_structure_does() -> None:
