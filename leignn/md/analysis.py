@@ -20,7 +20,7 @@ from leignn.files import read_arrays, read_json, replacing, write_text
 from leignn.md.observables import pair_distances, pair_distances_mae, rdf, rdf_mae, stability
 from leignn.md.protocol import Analysis, Diffusion, analysis_of
 from leignn.md.reference_trajectory import comparable, curves_of, diffusivity
-from leignn.md.trajectory import Trajectory, simulated_trajectory
+from leignn.md.trajectory import TooShortError, Trajectory, simulated_trajectory
 
 SCHEMA = 1
 
@@ -47,16 +47,28 @@ def main(args: argparse.Namespace) -> None:
     curves: dict[str, np.ndarray] = {}
     if outcome["status"] != "failed":
         reference = read_arrays(args.reference)
-        trajectory = simulated_trajectory(args.simulation / "trajectory.extxyz")
-        curves = curves_of(trajectory, analysis, reference)
-        thermo = pd.read_csv(args.simulation / "thermo.csv")
-        content["temperature_mean_k"] = float(thermo["temperature_k"].mean())
-        content["temperature_std_k"] = float(thermo["temperature_k"].std())
-        content |= observables(trajectory, analysis, reference, outcome["time_ps"])
+        try:
+            trajectory = simulated_trajectory(args.simulation / "trajectory.extxyz")
+        except TooShortError:
+            if outcome["status"] != "stopped":
+                raise
+            content["stability_ps"] = outcome["time_ps"]  # all there is to say of it
+        else:
+            curves = curves_of(trajectory, analysis, reference)
+            content |= _temperature(args.simulation / "thermo.csv")
+            content |= observables(trajectory, analysis, reference, outcome["time_ps"])
     validate(content, "observables", args.output)
     with replacing(args.output.with_suffix(".npz")) as temporary:
         np.savez(temporary, **curves)
     write_text(args.output, json.dumps(content, indent=1))
+
+
+def _temperature(path: Path) -> dict[str, float]:
+    try:
+        temperature = pd.read_csv(path)["temperature_k"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    return {"temperature_mean_k": float(temperature.mean()), "temperature_std_k": float(temperature.std())}
 
 
 def observables(
@@ -85,7 +97,15 @@ def observables(
         return pair_distances_mae(pair_distances(positions), reference["pair_distances"])
 
     positions = comparable(trajectory, analysis)
-    deviation = of_rdf if analysis.distribution == "rdf" else of_pair_distances
+
+    def deviation(window: np.ndarray) -> float:
+        if analysis.distribution == "rdf":
+            return of_rdf(window)
+        try:
+            return of_pair_distances(window)
+        except InputError:  # no two atoms are within the range any more
+            return np.inf
+
     window = max(1, round(analysis.window / trajectory.frame_time))
     # A simulation that stopped within its first window was stable for as long as it lasted.
     stable = time

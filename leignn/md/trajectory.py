@@ -9,6 +9,12 @@ import numpy as np
 from leignn.data.store import Store
 from leignn.errors import InputError
 
+FEWEST = 3  # frames, the starting one included, whose spacing shows whether one is missing
+
+
+class TooShortError(InputError):
+    """A trajectory ends within its first frames."""
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -81,6 +87,7 @@ def simulated_trajectory(path: Path) -> Trajectory:
     """Read what ``simulate`` wrote, without its starting frame.
 
     Raises:
+        TooShortError: fewer than :data:`FEWEST` frames.
         InputError: the file cannot be read; a frame is missing or comes twice; atoms, their order or
             the cell change.
     """
@@ -90,8 +97,8 @@ def simulated_trajectory(path: Path) -> Trajectory:
         forces = [atoms.get_forces() for atoms in frames]
     except Exception as error:  # ASE fails in many ways
         raise InputError(f"{path} cannot be read as a trajectory: {' '.join(str(error).split())}") from error
-    if len(frames) < 3:
-        raise InputError(f"{path} has {len(frames)} frames: too few to analyse")
+    if len(frames) < FEWEST:
+        raise TooShortError(f"{path} has {len(frames)} frames: too few to analyse")
     steps = np.diff(times)
     if (wrong := np.flatnonzero(np.abs(steps - steps[0]) > 1e-6 * abs(steps[0]))).size or steps[0] <= 0:
         at = int(wrong[0]) if wrong.size else 0

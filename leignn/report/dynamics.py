@@ -26,10 +26,10 @@ def main(args: argparse.Namespace) -> None:
 
 def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], output: Path) -> None:
     """Four panels a data set; a line for every model's first simulation that ran."""
-    first = {(s.dataset, s.observables["title"]): s for s in reversed(simulations) if s.ran}
+    first = {(s.dataset, s.observables["title"]): s for s in reversed(simulations) if s.analysed}
     if not first:
-        return save_gap("no potential was trained that could be simulated", output)
-    datasets = list(dict.fromkeys(s.dataset for s in simulations if s.ran))
+        return save_gap("no simulation went far enough", output)
+    datasets = list(dict.fromkeys(s.dataset for s in simulations if s.analysed))
     figure, axes = plt.subplots(
         len(datasets), 4, figsize=(13, 3.3 * len(datasets)), squeeze=False, layout="constrained"
     )

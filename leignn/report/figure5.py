@@ -33,9 +33,9 @@ def main(args: argparse.Namespace) -> None:
 
 def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], output: Path) -> None:
     """A row of three panels a data set: the last frame, h(r), g(r); a line for every simulation."""
-    ran = [s for s in simulations if s.ran]
+    ran = [s for s in simulations if s.analysed]
     if not ran:
-        return save_gap("no potential was trained that could be simulated", output)
+        return save_gap("no simulation went far enough", output)
     datasets = list(dict.fromkeys(s.dataset for s in ran))
     figure, axes = plt.subplots(
         len(datasets), 3, figsize=(9.5, 3.1 * len(datasets)), squeeze=False, layout="constrained"

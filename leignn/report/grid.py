@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from leignn.errors import InputError
 from leignn.report.layout import LAYOUTS, QUANTITIES, SPECIAL_ROWS, Layout, groups_of
 from leignn.report.names import column_title
 from leignn.report.render import RANKS_NOTE, Cell, cells, counts_note, failures, groups, note, ranks, rows
@@ -76,12 +75,9 @@ def load_grids(path: Path, runs: list[Run]) -> list[Grid]:
     Raises:
         InputError: the file cannot be read or is of another schema.
     """
+    table = load_table(path)
     if (layout := LAYOUTS.get(path.stem)) is not None:
-        return [grid for group in groups(load_table(path)) for grid in _error_grids(group, runs, layout)]
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        return [grid for group in groups(table) for grid in _error_grids(group, runs, layout)]
     parts = [column for column in SECTIONS if column in table]
     if not parts or table.empty:
         return [_plain_grid(table, [], runs)]

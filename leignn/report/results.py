@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from leignn.config import load_yaml, validate
+from leignn.config import ROOT, load_yaml, validate
 from leignn.errors import InputError
 from leignn.files import read_json
 from leignn.report.layout import LAYOUTS
@@ -64,7 +64,7 @@ def load_runs(folders: list[Path]) -> list[Run]:
 
 
 def read_table(path: Path, schema: str) -> pd.DataFrame:
-    """Read a results CSV and hold its rows against ``workflow/schemas/<schema>.schema.yaml``.
+    """Read a results CSV; hold its rows against ``workflow/schemas/<schema>.schema.yaml``, if that exists.
 
     Raises:
         InputError: the file cannot be read or is of another schema.
@@ -73,13 +73,18 @@ def read_table(path: Path, schema: str) -> pd.DataFrame:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-    validate(table.to_dict("records"), schema, path)
+    if (ROOT / "workflow" / "schemas" / f"{schema}.schema.yaml").exists():
+        validate(table.to_dict("records"), schema, path)
     return table
 
 
 def load_table(path: Path) -> pd.DataFrame:
-    """:func:`read_table` of ``results/<table>.csv``; a column that is missing is an :class:`InputError`."""
-    table = read_table(path, "table")
+    """:func:`read_table` of any ``results/<table>.csv``, by the schema of its kind or its name.
+
+    Raises:
+        InputError: the file cannot be read, is of another schema or lacks a column.
+    """
+    table = read_table(path, "table" if path.stem in LAYOUTS else path.stem)
     wanted = LAYOUTS[path.stem].columns if path.stem in LAYOUTS else []
     if missing := [column for column in wanted if column not in table]:
         raise InputError(f"{path} has no column {missing[0]!r}: another version wrote it, build it anew")

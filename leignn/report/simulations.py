@@ -27,8 +27,13 @@ class Simulation:
 
     @property
     def ran(self) -> bool:
-        """Whether there is a trajectory: its potential had been trained."""
+        """Whether it was begun: its potential had been trained."""
         return self.observables["outcome"]["status"] != "failed"
+
+    @property
+    def analysed(self) -> bool:
+        """Whether there is enough of a trajectory to draw: it did not stop within its first frames."""
+        return "pair_distances_mae" in self.observables
 
     def curves(self) -> dict[str, Any]:
         """Arrays of ``observables.npz`` (see :func:`leignn.md.reference_trajectory.curves_of`)."""

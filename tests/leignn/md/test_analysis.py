@@ -18,7 +18,9 @@ from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 from leignn.files import read_arrays
-from leignn.md.protocol import Diffusion, analysis_of, as_arguments, simulation_of
+from leignn.md.analysis import observables
+from leignn.md.observables import pair_distances
+from leignn.md.protocol import Analysis, Diffusion, analysis_of, as_arguments, simulation_of
 from leignn.md.reference_trajectory import diffusivity
 from leignn.md.trajectory import Trajectory, reference_trajectory, simulated_trajectory
 
@@ -181,6 +183,14 @@ def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
     widths = np.diff(curves["force_edges/Cu"])
     assert (curves["force_density/Cu"] * widths).sum() == pytest.approx(0.999, abs=2e-3)
 
+    # An unstable simulation is an outcome: here it ends in its first frames, later it flies apart.
+    stopped = {"status": "stopped", "reason": "too hot", "time_ps": 0.07}
+    (simulation / "outcome.json").write_text(json.dumps(stopped))
+    ase.io.write(simulation / "trajectory.extxyz", structures[:2])
+    assert main([*command, "--reference", str(reference), "--output", str(output)]) == 0
+    found = json.loads(output.read_text())
+    assert found["stability_ps"] == 0.07 and "rdf_mae" not in found
+
     failed = {"status": "failed", "reason": "its loss is NaN"}
     (simulation / "outcome.json").write_text(json.dumps(failed))
     assert main([*command, "--reference", str(reference), "--output", str(output)]) == 0
@@ -201,3 +211,15 @@ def test_simulations_take_the_models_own_settings_last() -> None:
     dataset["md"]["reference"]["part"] = "aimd"
     with pytest.raises(InputError, match="no part 'aimd'"):
         analysis_of(dataset)
+
+
+def test_a_molecule_that_flies_apart_is_unstable() -> None:
+    rng = np.random.default_rng(4)
+    molecule = np.array([[0, 0, 0], [1.1, 0, 0], [-0.4, 1.0, 0], [0, -0.5, 1.0]])
+    good = molecule + rng.normal(0, 0.05, (40, 4, 3))
+    gone = 30 * molecule + rng.normal(0, 0.05, (20, 4, 3))
+    positions = np.concatenate([good, gone])
+    trajectory = Trajectory(positions, positions, np.array([6, 1, 1, 1]), np.zeros((3, 3)), 0.05)
+    analysis = Analysis("all", None, "pair_distances", 0.5, None)
+    reference = {"pair_distances": pair_distances(good)}
+    assert observables(trajectory, analysis, reference, 3.0)["stability_ps"] == pytest.approx(2.0)

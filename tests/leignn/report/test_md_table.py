@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from leignn.cli import main
+from leignn.errors import InputError
+from leignn.report.grid import load_grids
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published" / "table3.csv"
 
@@ -54,6 +56,7 @@ def results(tmp_path) -> Path:
     )  # fmt: skip
     run(tmp_path / "b", "SchNet", 20.0, [outcome() | good | {"stability_ps": 9.0, "rdf_mae": 0.3}])
     run(tmp_path / "c", "NequIP", None, [outcome("failed")])
+    run(tmp_path / "d", "ForceNet", 90.0, [outcome("stopped", 0.01) | {"stability_ps": 0.01}])
     return tmp_path
 
 
@@ -75,6 +78,9 @@ def test_means_counts_and_ranks(results) -> None:
     # The longest stable is the best, of errors the least.
     assert table.loc["SchNet", "stability_ps_rank"] == 1 and ours["stability_ps_rank"] == 2
     assert table.loc["SchNet", "rdf_mae_rank"] == 1 and ours["forces_mev_per_ang_rank"] == 1
+    at_once = table.loc["ForceNet"]
+    assert (at_once["n_simulations"], at_once["n_stopped"], at_once["stability_ps"]) == (1, 1, 0.01)
+    assert pd.isna(at_once["rdf_mae"])
     failed = table.loc["NequIP"]
     assert failed["status"] == "failed: its loss is NaN" and failed["n_simulations"] == 0
     assert pd.isna(failed["forces_mev_per_ang"]) and failed["forces_mev_per_ang_published"] == 3.7
@@ -100,3 +106,12 @@ def test_observables_of_another_schema(results, capsys) -> None:
     assert build(results) == 2
     assert "a/md/start0/observables.json: schema: 1 was expected" in capsys.readouterr().err
     assert not (results / "table3.csv").exists()
+
+
+def test_a_table_of_another_schema_is_no_grid_of_the_page(results) -> None:
+    assert build(results) == 0
+    path = results / "table3.csv"
+    assert [row.label for row in load_grids(path, [])[0].rows][-1] == "LEIGNN"
+    pd.read_csv(path).rename(columns={"rdf_mae": "rdf"}).to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"table3\.csv: \d+: 'rdf' does not match"):
+        load_grids(path, [])
