@@ -1,11 +1,10 @@
 """LEIGNN's heavy operations in the form that a CPU likes; :mod:`leignn.model` holds what they compute.
 
 *Messages.* The plain form has E×3×F intermediates, which neither caches nor the allocator like, and a
-backward pass of scatters. Here edges go through in pieces that stay in the cache, both ways: sorted by
+backward pass of scatters. Here one compiled loop goes over the edges (:mod:`leignn.kernels`), sorted by
 target for the sums, by source for their gradients, so that nothing is scattered. Of the R Gaussians only
-those that are not zero in the numbers' precision are touched. All sums over rows are PyTorch's
-``embedding_bag``, a vectorised Σ weight · row. Filters are made again in the backward pass: that costs less
-than to keep them.
+those that are not zero in the numbers' precision are touched. Filters are made again in the backward pass:
+that costs less than to keep them.
 
 *Matrix products* in float32 are oneDNN's, which has kernels for every vendor; PyTorch's own choice, MKL, is
 half as fast on AMD.
@@ -14,19 +13,18 @@ The plain form remains for small work, where it is as fast, for other devices, u
 positions want a gradient.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding_bag
 
-PIECE = 160_000  # edges × channels at a time, a few MB with their vectors
-LEAST = 150_000  # edges × channels, below which the plain form is as fast
+LEAST = 100_000  # edges × channels, below which the plain form is as fast
 LEAST_PRODUCT = 1_000_000  # multiply–accumulates, likewise
 # Gaussians on either side of a distance. The next is below exp(−½ (n + ½)²): 7e-10, and 3e-20.
 REACH = {torch.float32: 6, torch.float64: 9}
@@ -125,116 +123,42 @@ class _Linear(torch.autograd.Function):
 # --- messages ----------------------------------------------------------------------------------------
 
 
-@dataclass
-class Piece:
-    """Consecutive edges, sorted by one end; ``atoms`` are those whose edges they are.
-
-    Attributes:
-        atoms: slice of the atoms.
-        offsets: (n,) first edge of each of them, counted within the piece.
-        own, other: (e,) the end they are sorted by, and the other one.
-        direction: (e, 3) unit vectors.
-        taps, values: (e, T + 1) Gaussians and their values, and the bias with value one.
-        every: (e,) 0 … e − 1.
-    """
-
-    atoms: slice
-    offsets: Tensor
-    own: Tensor
-    other: Tensor
-    direction: Tensor
-    taps: Tensor
-    values: Tensor
-    every: Tensor
-
-    def filters(self, table: Tensor) -> Tensor:
-        """(e, C) Σ_k value_k · row_k of ``table`` (R + 1, C)."""
-        return embedding_bag(self.taps, table, mode="sum", per_sample_weights=self.values)
-
-    def sums(self, rows: Tensor) -> Tensor:
-        """(n, C) sums of the edges' ``rows`` (e, C) over each atom."""
-        return embedding_bag(self.every, rows, self.offsets, mode="sum")
-
-
 class Edges:
     """What all layers share: the edges sorted both ways, and their Gaussians.
 
     Args:
         edge_index: (2, E) source and target, in any order.
         direction: (E, 3) unit vectors.
-        taps: (E, T) consecutive Gaussians, the only ones that are not zero.
-        values: (E, T) their values.
+        taps: (E,) the first Gaussian that is not zero.
+        values: (E, T) the values of T consecutive ones.
         atoms: N.
-        num_rbf: R.
-        channels: F.
     """
 
     def __init__(
-        self,
-        edge_index: Tensor,
-        direction: Tensor,
-        taps: Tensor,
-        values: Tensor,
-        atoms: int,
-        num_rbf: int,
-        channels: int,
+        self, edge_index: Tensor, direction: Tensor, taps: Tensor, values: Tensor, atoms: int
     ) -> None:
-        self.atoms, self.num_rbf, self.channels = atoms, num_rbf, channels
-        self._ends, self._direction = edge_index, direction
-        self._taps = torch.cat([taps, torch.full_like(taps[:, :1], num_rbf)], dim=1)
-        self._values = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
+        self.atoms, self.width = atoms, values.shape[1]
+        self._ends = edge_index
+        self._per_edge = [direction, taps, values]
 
     @cached_property
-    def by_target(self) -> list[Piece]:
-        """Pieces of the edges towards every atom."""
-        return self._pieces(own=1)
+    def by_target(self) -> tuple[np.ndarray, ...]:
+        """first, other, direction, taps and values of :mod:`leignn.kernels`, an atom's edges together."""
+        return self._sorted(own=1)
 
     @cached_property
-    def by_source(self) -> list[Piece]:
-        """Pieces of the edges from every atom."""
-        return self._pieces(own=0)
+    def by_source(self) -> tuple[np.ndarray, ...]:
+        """Likewise, the edges from every atom."""
+        return self._sorted(own=0)
 
-    def _pieces(self, own: int) -> list[Piece]:
-        per_edge = [self._ends[own], self._ends[1 - own], self._direction, self._taps, self._values]
+    def _sorted(self, own: int) -> tuple[np.ndarray, ...]:
+        per_edge = [self._ends[own], self._ends[1 - own], *self._per_edge]
         if bool((per_edge[0].diff() < 0).any()):
-            order = torch.argsort(per_edge[0])
+            order = torch.argsort(per_edge[0], stable=True)
             per_edge = [values.index_select(0, order) for values in per_edge]
-        counts = torch.bincount(per_edge[0], minlength=self.atoms)
-        first = counts.cumsum(0) - counts  # edge of each atom
-        # A piece ends with an atom.
-        number = torch.div(first, max(PIECE // self.channels, 1), rounding_mode="floor")
-        cuts = [0, *(number.diff().nonzero()[:, 0] + 1).tolist(), self.atoms]
-        every, total = torch.arange(len(per_edge[0])), [*first.tolist(), len(per_edge[0])]
-        pieces = []
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
-            edges = slice(total[a], total[b])
-            if edges.stop > edges.start:
-                members = [values[edges] for values in per_edge]
-                offsets = first[a:b] - edges.start
-                pieces.append(Piece(slice(a, b), offsets, *members, every[: edges.stop - edges.start]))
-        return pieces
-
-    @cached_property
-    def by_gaussian(self) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """For every piece by source: edges in the order of Gaussians, their values, first of each Gaussian.
-
-        An edge's T Gaussians are consecutive, so with the edges sorted by the first of them, those that a
-        Gaussian has are a range.
-        """
-        lists = []
-        for piece in self.by_source:
-            taps, values = piece.taps[:, :-1], piece.values[:, :-1].contiguous()
-            width = taps.shape[1]
-            first, order = torch.sort(taps[:, 0])
-            gaussian = torch.arange(self.num_rbf)
-            low = torch.searchsorted(first, gaussian - width, right=True)
-            counts = torch.searchsorted(first, gaussian, right=True) - low
-            offsets = counts.cumsum(0) - counts
-            place = torch.arange(taps.numel()) + torch.repeat_interleave(low - offsets, counts)
-            edge = order[place]
-            column = torch.repeat_interleave(gaussian, counts) - first[place]
-            lists.append((edge, values.view(-1)[edge * width + column], offsets))
-        return lists
+        first = np.zeros(self.atoms + 1, np.int64)
+        torch.cumsum(torch.bincount(per_edge[0], minlength=self.atoms), 0, out=torch.from_numpy(first)[1:])
+        return first, *(values.contiguous().numpy() for values in per_edge[1:])
 
 
 def message_sums(
@@ -251,79 +175,66 @@ def message_sums(
     Returns:
         (N, 3, F) Σ_j (g₁ ⊙ φ₁ ⊙ v_j + g₂ ⊙ φ₂ ⊗ u_ji) and (N, F) Σ_j g₃ ⊙ φ₃.
     """
-    table = torch.cat([weight.t(), bias[None]])
-    return _MessageSums.apply(edges, table, phi, v)
+    table = torch.cat([weight.t(), bias[None]]).view(-1, 3, phi.shape[1] // 3)
+    return _MessageSums.apply(edges, table, phi.view(len(phi), 3, -1), v)
 
 
 class _MessageSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx, edges: Edges, table: Tensor, phi: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+        from leignn import kernels  # Numba takes half a second to import
+
         ctx.edges = edges
         ctx.save_for_backward(table, phi, v)
-        channels = phi.shape[1] // 3
-        gated, rest, table = _of_sources(table, phi, v)
-        dv, dx = phi.new_zeros(len(phi), 3 * channels), phi.new_zeros(len(phi), channels)
-        for piece in edges.by_target:
-            filters = piece.filters(table)
-            radial, scalar = (
-                rest.index_select(0, piece.other).mul_(filters[:, -2 * channels :]).split(channels, 1)
-            )
-            if gated is None:
-                vector = radial[:, None] * piece.direction[:, :, None]
-            else:
-                vector = gated.index_select(0, piece.other).view(-1, 3, channels)
-                vector.mul_(filters[:, None, :channels])
-                vector.addcmul_(radial[:, None], piece.direction[:, :, None])
-            dv[piece.atoms] = piece.sums(vector.view(-1, 3 * channels))
-            dx[piece.atoms] = piece.sums(scalar.contiguous())
-        return dv.view(-1, 3, channels), dx
+        dv, dx = torch.zeros_like(phi), torch.zeros_like(phi[:, 0])
+        kernel = kernels.message_sums(edges.width, v is not None)
+        arrays = [_array(value) for value in (table, phi, phi if v is None else v, dv, dx)]
+        _on_all_threads(kernel, edges.by_target, lambda thread: arrays)
+        return dv, dx
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_dv: Tensor, grad_dx: Tensor) -> tuple[Tensor | None, ...]:
+        from leignn import kernels
+
         table, phi, v = ctx.saved_tensors
-        channels = phi.shape[1] // 3
-        gated, rest, used = _of_sources(table, phi, v)
-        grad_dv, grad_dx = grad_dv.reshape(len(phi), -1).contiguous(), grad_dx.contiguous()
-        grad_gated = None if gated is None else torch.zeros_like(gated)
-        grad_rest, grad_used = torch.zeros_like(rest), torch.zeros_like(used)
-        for piece, (order, values, offsets) in zip(ctx.edges.by_source, ctx.edges.by_gaussian, strict=True):
-            filters = piece.filters(used)
-            grad_filters = torch.empty_like(filters)
-            # The gradients of each edge's messages, vector and scalar, and of its radial part.
-            vector = grad_dv.index_select(0, piece.other).view(-1, 3, channels)
-            messages = torch.empty(len(filters), 2, channels, dtype=phi.dtype)
-            torch.mul(vector[:, 0], piece.direction[:, :1], out=messages[:, 0])
-            messages[:, 0].addcmul_(vector[:, 1], piece.direction[:, 1:2])
-            messages[:, 0].addcmul_(vector[:, 2], piece.direction[:, 2:])
-            messages[:, 1] = grad_dx.index_select(0, piece.other)
-            messages = messages.view(-1, 2 * channels)
-            torch.mul(messages, rest.index_select(0, piece.own), out=grad_filters[:, -2 * channels :])
-            grad_rest[piece.atoms] = piece.sums(messages.mul_(filters[:, -2 * channels :]))
-            if gated is not None:
-                own = gated.index_select(0, piece.own).view(-1, 3, channels).mul_(vector)
-                torch.sum(own, 1, out=grad_filters[:, :channels])
-                vector.mul_(filters[:, None, :channels])
-                grad_gated[piece.atoms] = piece.sums(vector.view(-1, 3 * channels))
-            grad_used[:-1] += embedding_bag(
-                order, grad_filters, offsets, mode="sum", per_sample_weights=values
-            )
-            grad_used[-1] += grad_filters.sum(0)
-        grad_table, grad_phi = torch.zeros_like(table), torch.empty_like(phi)
-        grad_table[:, -used.shape[1] :] = grad_used
-        grad_phi[:, channels:] = grad_rest
-        if gated is None:
-            grad_phi[:, :channels] = 0
-            return None, grad_table, grad_phi, None
-        grad_gated = grad_gated.view(-1, 3, channels)
-        torch.sum(grad_gated * v, 1, out=grad_phi[:, :channels])
-        return None, grad_table, grad_phi, grad_gated.mul_(phi[:, None, :channels])
+        grad_tables = table.new_zeros(torch.get_num_threads(), *table.shape)
+        grad_phi = torch.zeros_like(phi)
+        grad_v = grad_phi if v is None else torch.zeros_like(v)
+        kernel = kernels.message_gradients(ctx.edges.width, v is not None)
+        inputs = [_array(value) for value in (table, phi, phi if v is None else v, grad_dv, grad_dx)]
+        _on_all_threads(
+            kernel,
+            ctx.edges.by_source,
+            lambda thread: [*inputs, *(_array(g) for g in (grad_tables[thread], grad_phi, grad_v))],
+        )
+        return None, grad_tables.sum(0), grad_phi, None if v is None else grad_v
 
 
-def _of_sources(table: Tensor, phi: Tensor, v: Tensor | None) -> tuple[Tensor | None, Tensor, Tensor]:
-    """φ₁ ⊙ v (N, 3F), [φ₂, φ₃] (N, 2F), and the columns of the table that they meet."""
-    channels = phi.shape[1] // 3
-    rest = phi[:, channels:].contiguous()
-    if v is None:
-        return None, rest, table[:, channels:].contiguous()
-    return (phi[:, None, :channels] * v).view(len(phi), -1), rest, table
+def _array(value: Tensor) -> np.ndarray:
+    return value.detach().contiguous().numpy()
+
+
+def _on_all_threads(
+    kernel: Callable[..., None],
+    edges: tuple[np.ndarray, ...],
+    arrays: Callable[[int], list[np.ndarray]],
+) -> None:
+    """Run ``kernel`` on as many ranges of atoms as PyTorch has threads, with about as many edges each."""
+    first, threads = edges[0], torch.get_num_threads()
+    if threads == 1:
+        kernel(0, len(first) - 1, *edges, *arrays(0))
+        return
+    cuts = np.searchsorted(first, np.linspace(0, first[-1], threads + 1)[1:-1])
+    cuts = [0, *cuts.tolist(), len(first) - 1]
+    work = [
+        _threads(threads).submit(kernel, cuts[thread], cuts[thread + 1], *edges, *arrays(thread))
+        for thread in range(threads)
+    ]
+    for part in work:
+        part.result()
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count)

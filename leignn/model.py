@@ -69,12 +69,12 @@ class RadialBasis(nn.Module):
         return self._values(distance, torch.arange(self.num_rbf, device=distance.device))
 
     def nonzero(self, distance: Tensor, reach: int) -> tuple[Tensor, Tensor]:
-        """The 2 · ``reach`` + 1 Gaussians next to each distance: their numbers (E, T) and values (E, T)."""
+        """The T = 2 · ``reach`` + 1 Gaussians next to each distance: the first (E,) and all values (E, T)."""
         width = min(2 * reach + 1, self.num_rbf)
         nearest = torch.round(distance / self.cutoff * (self.num_rbf - 1)).long()
         first = (nearest - reach).clamp(0, self.num_rbf - width)
         numbers = first.unsqueeze(1) + torch.arange(width, device=distance.device)
-        return numbers, self._values(distance, numbers)
+        return first, self._values(distance, numbers)
 
     def _values(self, distance: Tensor, numbers: Tensor) -> Tensor:
         scaled = (distance / self.cutoff).unsqueeze(-1)
@@ -266,8 +266,7 @@ class LEIGNN(Potential):
         channels = x.shape[1]
         if fast.chosen(distance, len(distance) * channels, fast.LEAST) and not distance.requires_grad:
             taps, values = self.radial_basis.nonzero(distance, fast.REACH[distance.dtype])
-            rbf = self.radial_basis.num_rbf
-            edges = fast.Edges(edge_index, direction, taps, values, len(x), rbf, channels)
+            edges = fast.Edges(edge_index, direction, taps, values, len(x))
         else:
             edges = Edges(edge_index, self.radial_basis(distance), direction)
 

@@ -1,0 +1,117 @@
+"""The message sums of LEIGNN and their gradients, edge by edge, compiled by Numba.
+
+An edge's filters are made, used and forgotten: nothing has a row for every edge. The number of Gaussians
+that an edge touches and whether there are vectors yet are fixed in each compiled form, which lets the
+compiler unroll and vectorise; the machine code is kept beside this file (Numba's cache).
+
+N atoms, E edges sorted by one end, F channels, R radial functions, T of them next to each distance.
+Arrays that all kernels take:
+
+- begin, end: the atoms to work on; another thread may have the others.
+- first: (N + 1,) first edge of each atom, and E.
+- other: (E,) each edge's other end; direction: (E, 3) unit vectors from source to target.
+- taps: (E,) first Gaussian of each edge; values: (E, T) the Gaussians' values.
+- table: (R + 1, 3, F) from Gaussians to the filters of gate, radial and scalar; its last row is the bias.
+- phi: (N, 3, F) of the sources, in this order; v: (N, 3, F) vectors, not read where ``vectors`` is False.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import numba
+import numpy as np
+
+# Products and sums may be contracted to one rounding; nothing else is reordered.
+_compile = numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+
+
+@cache
+def message_sums(width: int, vectors: bool) -> Callable[..., None]:
+    """Kernel of Eqs. (1) and (2) for edges sorted by target: adds to dv (N, 3, F) and dx (N, F)."""
+    parts = 0 if vectors else 1  # without vectors there is nothing to gate
+
+    @_compile
+    def kernel(begin, end, first, other, direction, taps, values, table, phi, v, dv, dx):
+        channels, bias = dx.shape[1], len(table) - 1
+        filters, weights = np.empty((3, channels), dx.dtype), np.empty(width, dx.dtype)
+        for i in range(begin, end):
+            for e in range(first[i], first[i + 1]):
+                j, tap, (x, y, z) = other[e], taps[e], (direction[e, 0], direction[e, 1], direction[e, 2])
+                for t in range(width):
+                    weights[t] = values[e, t]
+                for part in range(parts, 3):
+                    for c in range(channels):
+                        total = table[bias, part, c]
+                        for t in range(width):
+                            total += weights[t] * table[tap + t, part, c]
+                        filters[part, c] = total * phi[j, part, c]
+                for c in range(channels):
+                    dx[i, c] += filters[2, c]
+                if vectors:
+                    for c in range(channels):
+                        dv[i, 0, c] += filters[0, c] * v[j, 0, c] + filters[1, c] * x
+                        dv[i, 1, c] += filters[0, c] * v[j, 1, c] + filters[1, c] * y
+                        dv[i, 2, c] += filters[0, c] * v[j, 2, c] + filters[1, c] * z
+                else:
+                    for c in range(channels):
+                        dv[i, 0, c] += filters[1, c] * x
+                        dv[i, 1, c] += filters[1, c] * y
+                        dv[i, 2, c] += filters[1, c] * z
+
+    return kernel
+
+
+@cache
+def message_gradients(width: int, vectors: bool) -> Callable[..., None]:
+    """Kernel of their gradients for edges sorted by source, so that no two atoms write to the same row.
+
+    From grad_dv (N, 3, F) and grad_dx (N, F) it adds to grad_table, which is the thread's own, to grad_phi
+    and, with vectors, to grad_v; their shapes are those of table, phi and v.
+    """
+    parts = 0 if vectors else 1
+
+    @_compile
+    def kernel(
+        begin, end, first, other, direction, taps, values, table, phi, v,
+        grad_dv, grad_dx, grad_table, grad_phi, grad_v,
+    ):  # fmt: skip
+        channels, bias = grad_dx.shape[1], len(table) - 1
+        # Gradients of filter · φ, then of the filter.
+        filters, grads = np.empty((3, channels), grad_dx.dtype), np.empty((3, channels), grad_dx.dtype)
+        weights = np.empty(width, grad_dx.dtype)
+        for j in range(begin, end):
+            for e in range(first[j], first[j + 1]):
+                i, tap, (x, y, z) = other[e], taps[e], (direction[e, 0], direction[e, 1], direction[e, 2])
+                for t in range(width):
+                    weights[t] = values[e, t]
+                for part in range(parts, 3):
+                    for c in range(channels):
+                        total = table[bias, part, c]
+                        for t in range(width):
+                            total += weights[t] * table[tap + t, part, c]
+                        filters[part, c] = total
+                for c in range(channels):
+                    grads[1, c] = grad_dv[i, 0, c] * x + grad_dv[i, 1, c] * y + grad_dv[i, 2, c] * z
+                for c in range(channels):
+                    grads[2, c] = grad_dx[i, c]
+                if vectors:
+                    for c in range(channels):
+                        grads[0, c] = (
+                            grad_dv[i, 0, c] * v[j, 0, c]
+                            + grad_dv[i, 1, c] * v[j, 1, c]
+                            + grad_dv[i, 2, c] * v[j, 2, c]
+                        )
+                    for a in range(3):
+                        for c in range(channels):
+                            grad_v[j, a, c] += grad_dv[i, a, c] * filters[0, c] * phi[j, 0, c]
+                for part in range(parts, 3):
+                    for c in range(channels):
+                        grad_phi[j, part, c] += grads[part, c] * filters[part, c]
+                        grads[part, c] *= phi[j, part, c]
+                    for c in range(channels):
+                        grad_table[bias, part, c] += grads[part, c]
+                    for t in range(width):
+                        for c in range(channels):
+                            grad_table[tap + t, part, c] += weights[t] * grads[part, c]
+
+    return kernel
