@@ -6,13 +6,15 @@ to which structure.
 """
 
 import json
-import shutil
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase.data import chemical_symbols
+from numpy.typing import ArrayLike, DTypeLike
 
 from leignn.data.structure import Structure
 from leignn.errors import InputError
@@ -34,6 +36,7 @@ PER_STRUCTURE = {
     "system_id": (np.str_, ()),
     "frame": (np.int64, ()),
 }
+BLOCK = 2**16  # structures
 
 
 class Store:
@@ -79,9 +82,10 @@ def write_store(
     meta: dict[str, Any],
     energy_reference: str | None = None,
 ) -> None:
-    """Write a store from a stream; memory is that of one chunk and some 60 bytes a structure.
+    """Write a store from a stream; memory is that of one chunk and some 300 bytes a system.
 
-    The large arrays grow on disk; the store appears under its name when it is whole.
+    The arrays grow on disk; the store appears under its name when it is whole. Only where the frames of
+    a system do not ascend are all names and frames held at once, to look for duplicates.
 
     Args:
         path: the store's folder; a store that is already there is replaced.
@@ -97,87 +101,99 @@ def write_store(
     if path.is_dir() and any(path.iterdir()) and not (path / "store.json").exists():
         raise InputError(f"{path} holds something else than a store and is not replaced")
     with replacing_folder(path) as temporary:
-        per_structure, with_forces = _write_arrays(temporary, chunks)
-        if not len(per_structure["frame"]):
+        systems, ascending, counts, elements = _write_arrays(temporary, chunks)
+        if not systems:
             raise InputError(f"{path}: the sources hold no frame")
-        _refuse_duplicates(per_structure, path)
-        if energy_reference == "last_frame":
-            per_structure["energy"] -= _last_frame_energy(per_structure)
-        for name, values in per_structure.items():
-            np.save(temporary / f"{name}.npy", values)
-        numbers = np.load(temporary / "atomic_numbers.npy", mmap_mode="r")
-        present = np.flatnonzero(np.isin(np.arange(256), numbers, kind="table"))
-        content = {
-            "schema": SCHEMA,
-            **meta,
-            "counts": {
-                "structures": len(per_structure["frame"]),
-                "atoms": len(numbers),
-                "with_energy": int(np.isfinite(per_structure["energy"]).sum()),
-                "with_forces": with_forces,
-            },
-            "elements": [chemical_symbols[number] for number in present],
-        }
+        counts["with_energy"] = _finish_arrays(temporary, systems, energy_reference)
+        if not ascending:
+            _refuse_duplicates(temporary, path)
+        content = {"schema": SCHEMA, **meta, "counts": counts, "elements": elements}
         content["sha256"] = {file.stem: sha256(file) for file in sorted(temporary.glob("*.npy"))}
         (temporary / "store.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def _write_arrays(folder: Path, chunks: Iterable[Sequence[Structure]]) -> tuple[dict[str, np.ndarray], int]:
-    """Append the large arrays to files.
+def _write_arrays(
+    folder: Path, chunks: Iterable[Sequence[Structure]]
+) -> tuple[dict[str, tuple[int, int, float]], bool, dict[str, int], list[str]]:
+    """Append to the array files; ``system_id`` holds numbers until the longest name is known.
 
     Returns:
-        The arrays that the store's checks look at as a whole (some 60 bytes a structure), and the number
-        of structures with forces.
+        Each system's number, highest frame and that frame's energy; whether every system's frames
+        ascend; the store's counts, but for with_energy; its elements.
     """
-    streamed = PER_ATOM | {name: PER_STRUCTURE[name] for name in ("cell", "pbc")}
-    kept = {name: dtype for name, (dtype, _) in PER_STRUCTURE.items() if name not in streamed}
-    files = {name: open(folder / f"{name}.raw", "wb") for name in streamed}
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in kept}
-    natoms: list[np.ndarray] = []
-    with_forces = 0
-    try:
+    kinds = PER_ATOM | PER_STRUCTURE | {"system_id": (np.int32, ()), "offsets": (np.int64, ())}
+    systems: dict[str, tuple[int, int, float]] = {}
+    ascending = True
+    counts = dict.fromkeys(("structures", "atoms", "with_energy", "with_forces"), 0)
+    present = np.zeros(256, dtype=bool)
+    with ExitStack() as files:
+        append = {name: files.enter_context(_growing(folder / f"{name}.npy", *kinds[name])) for name in kinds}
+        append["offsets"]([0])
         for chunk in chunks:
-            for name, (dtype, _) in streamed.items():
-                join = np.concatenate if name in PER_ATOM else np.stack
-                join([getattr(s, name) for s in chunk]).astype(dtype).tofile(files[name])
-            for name, dtype in kept.items():
-                columns[name].append(np.array([getattr(s, name) for s in chunk], dtype=dtype))
-            natoms.append(np.array([len(s.pos) for s in chunk]))
-            with_forces += sum(bool(np.isfinite(s.forces).all()) for s in chunk)
-    finally:
-        for file in files.values():
-            file.close()
-    offsets = np.concatenate([[0], *natoms]).astype(np.int64).cumsum()
-    for name, (dtype, shape) in streamed.items():
-        count = offsets[-1] if name in PER_ATOM else len(offsets) - 1
-        _add_header(folder / f"{name}.raw", folder / f"{name}.npy", dtype, (int(count), *shape))
-    whole = {name: np.concatenate(columns.pop(name) or [np.empty(0)]) for name in kept}
-    return whole | {"offsets": offsets}, with_forces
+            for s in chunk:
+                number, highest, _ = systems.get(s.system_id, (len(systems), -math.inf, math.nan))
+                if s.frame > highest:
+                    systems[s.system_id] = (number, s.frame, s.energy)
+                else:
+                    ascending = False
+            values = {name: [getattr(s, name) for s in chunk] for name in (*PER_ATOM, *PER_STRUCTURE)}
+            values |= {name: np.concatenate(values[name]) for name in PER_ATOM}
+            values["system_id"] = [systems[name][0] for name in values["system_id"]]
+            values["offsets"] = counts["atoms"] + np.cumsum([len(s.pos) for s in chunk])
+            for name in kinds:
+                append[name](values[name])
+            counts["structures"] += len(chunk)
+            counts["atoms"] += len(values["pos"])
+            counts["with_forces"] += sum(bool(np.isfinite(s.forces).all()) for s in chunk)
+            present[values["atomic_numbers"]] = True
+    return systems, ascending, counts, [chemical_symbols[number] for number in np.flatnonzero(present)]
 
 
-def _add_header(raw: Path, target: Path, dtype: type, shape: tuple[int, ...]) -> None:
-    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
-    with open(raw, "rb") as source, open(target, "wb") as file:
+@contextmanager
+def _growing(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> Iterator[Callable[[ArrayLike], None]]:
+    """Yield what appends rows to an array file; its header, which has room, gets their number last."""
+    rows = 0
+
+    def append(values: ArrayLike) -> None:
+        nonlocal rows
+        array = np.ascontiguousarray(values, dtype)
+        file.write(array.data)  # tofile would not tell that the disk is full
+        rows += len(array)
+
+    with open(path, "wb") as file:
+        np.save(file, np.empty((0, *shape), dtype))
+        yield append
+        file.seek(0)
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (rows, *shape)}
         np.lib.format.write_array_header_1_0(file, header)
-        shutil.copyfileobj(source, file, 2**24)
-    raw.unlink()
 
 
-def _refuse_duplicates(columns: dict[str, np.ndarray], path: Path) -> None:
-    order = np.lexsort((columns["frame"], columns["system_id"]))
-    systems, frames = columns["system_id"][order], columns["frame"][order]
+def _finish_arrays(
+    folder: Path, systems: dict[str, tuple[int, int, float]], energy_reference: str | None
+) -> int:
+    """Put the names in, take the reference energies off, and return how many energies are finite."""
+    names = np.array(list(systems), dtype=np.str_)
+    references = np.array([energy for _, _, energy in systems.values()])
+    numbers = np.load(folder / "system_id.npy", mmap_mode="r")
+    energy = np.load(folder / "energy.npy", mmap_mode="r+")
+    (folder / "system_id.npy").unlink()  # it stays mapped
+    with_energy = 0
+    with _growing(folder / "system_id.npy", names.dtype, ()) as append:
+        for start in range(0, len(numbers), BLOCK):
+            block = slice(start, start + BLOCK)
+            append(names[numbers[block]])
+            if energy_reference == "last_frame":
+                energy[block] -= references[numbers[block]]
+            with_energy += int(np.isfinite(energy[block]).sum())
+    return with_energy
+
+
+def _refuse_duplicates(folder: Path, path: Path) -> None:
+    systems, frames = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("system_id", "frame"))
+    order = np.lexsort((frames, systems))
+    systems, frames = systems[order], frames[order]
     twice = np.flatnonzero((systems[1:] == systems[:-1]) & (frames[1:] == frames[:-1]))
     if len(twice):
         raise InputError(
             f"{path}: frame {frames[twice[0]]} of system {systems[twice[0]]} occurs more than once"
         )
-
-
-def _last_frame_energy(columns: dict[str, np.ndarray]) -> np.ndarray:
-    """(S,) energy of the highest frame of each structure's system."""
-    order = np.lexsort((columns["frame"], columns["system_id"]))
-    systems = columns["system_id"][order]
-    last = np.searchsorted(systems, systems, side="right") - 1
-    reference = np.empty(len(order))
-    reference[order] = columns["energy"][order][last]
-    return reference
