@@ -2,7 +2,7 @@
 
 An edge's filters are made, used and forgotten: nothing has a row for every edge. The number of Gaussians
 that an edge touches and whether there are vectors yet are fixed in each compiled form, which lets the
-compiler unroll and vectorise; the machine code is kept beside this file (Numba's cache).
+compiler unroll and vectorise; the machine code is kept beside this file (Numba's cache), if that may be.
 
 N atoms, E edges sorted by one end, F channels, R radial functions, T of them next to each distance.
 Arrays that all kernels take:
@@ -21,8 +21,14 @@ from functools import cache
 import numba
 import numpy as np
 
-# Products and sums may be contracted to one rounding; nothing else is reordered.
-_compile = numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+
+def _compiled(kernel: Callable[..., None]) -> Callable[..., None]:
+    # Products and sums may be contracted to one rounding; nothing else is reordered.
+    options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(kernel)
+    except RuntimeError:  # no folder can be written to: compiled anew in every process
+        return numba.njit(**options)(kernel)
 
 
 @cache
@@ -30,7 +36,7 @@ def message_sums(width: int, vectors: bool) -> Callable[..., None]:
     """Kernel of Eqs. (1) and (2) for edges sorted by target: adds to dv (N, 3, F) and dx (N, F)."""
     parts = 0 if vectors else 1  # without vectors there is nothing to gate
 
-    @_compile
+    @_compiled
     def kernel(begin, end, first, other, direction, taps, values, table, phi, v, dv, dx):
         channels, bias = dx.shape[1], len(table) - 1
         filters, weights = np.empty((3, channels), dx.dtype), np.empty(width, dx.dtype)
@@ -70,7 +76,7 @@ def message_gradients(width: int, vectors: bool) -> Callable[..., None]:
     """
     parts = 0 if vectors else 1
 
-    @_compile
+    @_compiled
     def kernel(
         begin, end, first, other, direction, taps, values, table, phi, v,
         grad_dv, grad_dx, grad_table, grad_phi, grad_v,

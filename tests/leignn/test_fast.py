@@ -1,5 +1,8 @@
 """The fast form against the plain one: values, gradients, precision, and where it steps back."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 
@@ -179,3 +182,11 @@ def test_large_work_is_fast_unasked() -> None:
     finally:
         fast.message_sums = seen
     assert names == {"messages"}
+
+
+def test_kernels_where_nothing_can_be_written() -> None:
+    """An installation that is read-only: Numba finds no folder for its cache."""
+    command = "from leignn.kernels import message_sums; print(message_sums(13, True).stats.cache_path)"
+    environment = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": "IPythonCacheLocator"}
+    output = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, text=True)
+    assert output.stdout.strip() == "None", output.stderr
