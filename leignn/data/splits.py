@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from ase.data import chemical_symbols
 from ase.formula import Formula
+from pandas.api.types import union_categoricals
 
 from leignn.data.dataset_config import load_dataset
-from leignn.data.store import Store
+from leignn.data.store import BLOCK, Store
 from leignn.errors import InputError
 from leignn.files import replacing, write_text
 from leignn.provenance import sha256
@@ -78,18 +79,22 @@ def make_splits(
 
 
 def _frames(stores: dict[str, Store]) -> pd.DataFrame:
-    tables = [
-        pd.DataFrame(
-            {
-                "part": part,
-                "index": np.arange(len(store)),
-                "system_id": np.asarray(store.system_id),
-                "frame": np.asarray(store.frame),
-            }
-        )
-        for part, store in stores.items()
+    """Every frame of the stores, sorted; parts and systems are categories, since strings take memory."""
+    lengths = [len(store) for store in stores.values()]
+    systems = [
+        pd.Categorical(block)
+        for store in stores.values()
+        for block in np.array_split(store.system_id, len(store) // BLOCK + 1)
     ]
-    return _sorted(pd.concat(tables))
+    table = pd.DataFrame(
+        {
+            "part": pd.Categorical(list(stores)).repeat(lengths),
+            "index": np.concatenate([np.arange(length) for length in lengths]),
+            "system_id": union_categoricals(systems, sort_categories=True),
+            "frame": np.concatenate([store.frame for store in stores.values()]),
+        }
+    )
+    return _sorted(table)
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
@@ -102,25 +107,30 @@ def _by_parts(rule: dict[str, Any], stores: dict[str, Store]) -> dict[str, pd.Da
     for part in named:
         if part not in stores:
             raise InputError(f"splits name the part {part!r}, the data set has {', '.join(stores)}")
-    frames = _frames({rule["train"]: stores[rule["train"]]})
-    rng = np.random.default_rng(rule["seed"])
-    order = rng.permutation(len(frames))[: round(rule.get("subset", 1.0) * len(frames))]
+    frames = _frames({part: stores[part] for part in named})
+    rows = {part: np.flatnonzero(frames["part"] == part) for part in named}
+    order = np.random.default_rng(rule["seed"]).permutation(rows[rule["train"]])
+    order = order[: round(rule.get("subset", 1.0) * len(order))]
     validation = round(rule.get("validation_fraction", 0.0) * len(order))
-    splits = {"train": frames.iloc[order[validation:]], "val": frames.iloc[order[:validation]]}
+    splits = {"train": order[validation:], "val": order[:validation]}
     if "validation" in rule:
-        splits["val"] = _frames({rule["validation"]: stores[rule["validation"]]})
-    splits |= {name: _frames({name: stores[name]}) for name in rule["tests"]}
-    _refuse_shared_frames(splits)
-    return splits
+        splits["val"] = rows[rule["validation"]]
+    splits |= {name: rows[name] for name in rule["tests"]}
+    _refuse_shared_frames(frames, splits)
+    return {name: frames.iloc[chosen] for name, chosen in splits.items()}
 
 
-def _refuse_shared_frames(splits: dict[str, pd.DataFrame]) -> None:
-    frames = pd.concat(splits, names=["split"]).reset_index("split")
-    shared = frames[frames.duplicated(["system_id", "frame"])]
+def _refuse_shared_frames(frames: pd.DataFrame, splits: dict[str, np.ndarray]) -> None:
+    """Raise InputError if two of the splits, rows of ``frames``, have a frame in common."""
+    rows = np.concatenate(list(splits.values()))
+    systems, numbers = frames["system_id"].cat.codes.to_numpy()[rows], frames["frame"].to_numpy()[rows]
+    order = np.lexsort((numbers, systems))
+    systems, numbers = systems[order], numbers[order]
+    shared = np.flatnonzero((systems[1:] == systems[:-1]) & (numbers[1:] == numbers[:-1]))
     if len(shared):
-        row = shared.iloc[0]
+        row = frames.iloc[rows[order[shared + 1].min()]]
         same = (frames["system_id"] == row["system_id"]) & (frames["frame"] == row["frame"])
-        names = " and ".join(frames[same]["split"])
+        names = " and ".join(name for name, chosen in splits.items() if same[chosen].any())
         raise InputError(f"frame {row['frame']} of system {row['system_id']} is in the splits {names}")
 
 

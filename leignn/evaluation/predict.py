@@ -53,11 +53,11 @@ def predict(
     trained: TrainedPotential, frames: Frames, batch_size: int, device: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Energies (S,) float64 in eV and forces (N, 3) float32 in eV/Å, in the order of ``frames``."""
-    energies, forces = [], []
+    energies, forces = bytearray(), bytearray()  # joining a list of arrays would take twice the memory
     loader = batch_loader(frames, SequentialBatches(len(frames), batch_size))
     for batch in tqdm(loader, desc="predict", unit="batch", disable=not sys.stderr.isatty()):
         with torch.no_grad():
             output = trained(batch.to(device))
-        energies.append(output["energy"].cpu().numpy())
-        forces.append(output["forces"].float().cpu().numpy())
-    return np.concatenate(energies), np.concatenate(forces)
+        energies += output["energy"].cpu().numpy().tobytes()
+        forces += output["forces"].float().cpu().numpy().tobytes()
+    return np.frombuffer(energies, np.float64), np.frombuffer(forces, np.float32).reshape(-1, 3)

@@ -1,5 +1,6 @@
 """From raw files to a store: what goes in comes out, and bad input ends in one sentence."""
 
+import errno
 import json
 import lzma
 from pathlib import Path
@@ -288,16 +289,17 @@ def test_unknown_keys_and_parts(tmp_path, capsys) -> None:
 
 def test_full_disk(tmp_path, capsys, monkeypatch) -> None:
     """ENOSPC at the worst moment: the store's last file."""
-    import errno
-
     ase.io.write(tmp_path / "frames.extxyz", frames(4))
+    write_text = Path.write_text
 
-    def no_space(*_args, **_kwargs) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "store.json")
+    def no_space(path: Path, *args, **kwargs) -> int:
+        if path.name == "store.json":
+            raise OSError(errno.ENOSPC, "No space left on device", path.name)
+        return write_text(path, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr("leignn.data.store.np.save", no_space)
-        assert_refused(capsys, tmp_path, build(tmp_path), "disk is full")
+        patch.setattr(Path, "write_text", no_space)
+        assert_refused(capsys, tmp_path, build(tmp_path), "disk is full", "store.json")
     assert build(tmp_path) == 0
 
 

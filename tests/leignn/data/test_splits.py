@@ -1,6 +1,8 @@
 """Split manifests: seeded, independent of the order of the data, whole systems held out."""
 
 import json
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +229,27 @@ def test_validation_that_is_a_part_of_its_own(tmp_path) -> None:
     stores["test"] = make_store(tmp_path / "twice", [*numbered(4, "test"), numbered(7, "train")[-1]])
     with pytest.raises(InputError, match="frame 2 of system train001 is in the splits train and test"):
         make_splits(rule, stores)
+
+
+def test_a_frame_takes_little_memory(tmp_path, monkeypatch) -> None:
+    """ISO17 has 635 000 of them; a string and its place in a column would already take 60 bytes each."""
+    monkeypatch.setattr("leignn.data.splits.BLOCK", 256)
+    rule = {"rule": "parts", "seed": 0, "train": "train", "validation": "held", "tests": ["test"]}
+    one = Structure.from_atoms(Atoms("H"))
+
+    def peak(count: int) -> int:
+        stores = {}
+        for part in ("train", "held", "test"):
+            frames = [replace(one, system_id=f"{part}{n % 5}", frame=n) for n in range(count // 3)]
+            stores[part] = make_store(tmp_path / str(count) / part, frames)
+        tracemalloc.start()
+        make_splits(rule, stores)
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(30)  # imports
+    assert peak(12_000) - peak(3_000) < 100 * 9_000
 
 
 def test_all_the_rest_tests(tmp_path) -> None:
