@@ -1,5 +1,6 @@
 """A trained potential: the file that ``train`` writes, and what everything else loads."""
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,21 @@ class TrainedPotential(nn.Module):
             "energy_shift": self.energy_shift,
             "state_dict": self.potential.state_dict(),
         }
-        with replacing(path) as temporary:
-            torch.save(content, temporary)
+        _write(path, content)
 
 
 def save_failure(path: Path, config: dict[str, Any], message: str) -> None:
     """In place of a checkpoint: why there is none."""
+    _write(path, {"format": FORMAT, "config": config, "failure": message})
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    # By a buffer: given a path, torch.save puts its temporary name into the file, and a full disk is not
+    # told as such.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
     with replacing(path) as temporary:
-        torch.save({"format": FORMAT, "config": config, "failure": message}, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def potential_of(config: dict[str, Any]) -> Potential:

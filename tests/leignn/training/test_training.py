@@ -1,7 +1,9 @@
 """Training: the loss, what is free and labelled, resumption to the bit, the trained potential in ASE."""
 
+import errno
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -27,7 +29,7 @@ from leignn.data.frames import Frames, ShuffledBatches
 from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.predict import predict
 from leignn.report.results import load_run
-from leignn.trained import load_trained, potential_of
+from leignn.trained import TrainedPotential, load_trained, potential_of
 from leignn.training.callbacks import ExponentialMovingAverage
 from leignn.training.loss import absolute_errors
 from leignn.training.statistics import starting_point
@@ -396,3 +398,20 @@ def test_two_processes_train_as_one_with_batches_twice_as_large(copper, tmp_path
     assert two["step"].tolist() == one["step"].tolist() == [20, 40]
     for column in ("val_forces_mae_mev_per_ang", "val_energy_mae_mev"):
         np.testing.assert_allclose(two[column], one[column], rtol=1e-3)
+
+
+def test_checkpoint_on_disk(tmp_path) -> None:
+    """The same content is the same bytes; an error of the disk keeps its number, and leaves nothing."""
+    trained = TrainedPotential(potential_of(config()), config(), 1.5)
+    for name in ("a.pt", "b.pt"):
+        trained.save(tmp_path / name)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            trained.save(tmp_path / "c.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pt", "b.pt"]
