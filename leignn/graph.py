@@ -16,7 +16,9 @@ from torch import Tensor
 
 TIES_TOLERANCE = 0.01  # Å², Open Catalyst's degeneracy tolerance of the rule "ties"
 CUTOFF_TOLERANCE = 1e-6  # Å: an image exactly at the cutoff is inside, however rounded
-DISTANCE_QUANTUM = 1e-6  # Å²: squared distances closer than this are a tie
+# Å²: squared distances that round to the same multiple of it are a tie. Irrational: in crystals of lattice
+# constants with few digits, squared distances are short decimals, and none may lie where rounding turns.
+DISTANCE_QUANTUM = 2**-0.5 * 1e-6
 DIRECTION_BITS = 14
 # A tie is broken by the projection of the edge on this direction: a property of the geometry,
 # so the choice depends neither on the order of the atoms nor on how they are wrapped.

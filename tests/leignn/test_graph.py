@@ -87,6 +87,20 @@ def test_both_searches_return_the_same_edges_in_the_same_order(atoms, rule) -> N
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("constant", [3.425, 3.525, 3.615, 3.625])
+@pytest.mark.parametrize("rule", ["strict", "ties"])
+def test_both_searches_cut_the_ties_of_perfect_crystals_alike(constant, rule) -> None:
+    """Their squared distances are odd multiples of 0.5e-6 Å², which rounding errors put on either side."""
+    crystal = bulk("Cu", a=constant, cubic=True).repeat(2)
+    crystal.positions += np.random.default_rng(0).uniform(0, 9, 3)
+    for one, other in zip(
+        on_device(crystal, GraphSpec(6.0, 20, rule)),
+        in_loader(crystal, GraphSpec(6.0, 20, rule)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("find", [on_device, in_loader])
 @pytest.mark.parametrize("rule", ["strict", "ties"])
 def test_lattice_moves_change_no_edge(rule, find) -> None:
