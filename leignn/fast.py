@@ -186,10 +186,10 @@ class _MessageSums(torch.autograd.Function):
 
         ctx.edges = edges
         ctx.save_for_backward(table, phi, v)
-        dv, dx = torch.zeros_like(phi), torch.zeros_like(phi[:, 0])
+        dv, dx = phi.new_zeros(phi.shape), phi.new_zeros(phi[:, 0].shape)
         kernel = kernels.message_sums(edges.width, v is not None)
-        arrays = [_array(value) for value in (table, phi, phi if v is None else v, dv, dx)]
-        _on_all_threads(kernel, edges.by_target, lambda thread: arrays)
+        inputs = [_array(value) for value in (table, phi, phi if v is None else v)]
+        _on_all_threads(kernel, edges.by_target, lambda thread: [*inputs, dv.numpy(), dx.numpy()])
         return dv, dx
 
     @staticmethod
@@ -199,19 +199,20 @@ class _MessageSums(torch.autograd.Function):
 
         table, phi, v = ctx.saved_tensors
         grad_tables = table.new_zeros(torch.get_num_threads(), *table.shape)
-        grad_phi = torch.zeros_like(phi)
-        grad_v = grad_phi if v is None else torch.zeros_like(v)
+        grad_phi = phi.new_zeros(phi.shape)
+        grad_v = grad_phi if v is None else v.new_zeros(v.shape)
         kernel = kernels.message_gradients(ctx.edges.width, v is not None)
         inputs = [_array(value) for value in (table, phi, phi if v is None else v, grad_dv, grad_dx)]
         _on_all_threads(
             kernel,
             ctx.edges.by_source,
-            lambda thread: [*inputs, *(_array(g) for g in (grad_tables[thread], grad_phi, grad_v))],
+            lambda thread: [*inputs, grad_tables[thread].numpy(), grad_phi.numpy(), grad_v.numpy()],
         )
         return None, grad_tables.sum(0), grad_phi, None if v is None else grad_v
 
 
 def _array(value: Tensor) -> np.ndarray:
+    """``value`` to read from; not to write to, since it may be a copy."""
     return value.detach().contiguous().numpy()
 
 
