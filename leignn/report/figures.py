@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogFormatter
 
 from leignn.report.layout import TRIVIAL
 from leignn.report.results import Run, load_runs
@@ -48,7 +49,7 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
                     axis.plot(log["step"], log[column], label=title, **style)
             axis.set(xlabel="optimiser steps", ylabel=label, yscale="log")
             axis.yaxis.set_major_formatter("{x:g}")
-            axis.yaxis.set_minor_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))  # decades: fewer, all
             axis.tick_params(which="minor", labelsize=7)
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
