@@ -31,26 +31,47 @@ def _compiled(kernel: Callable[..., None]) -> Callable[..., None]:
         return numba.njit(**options)(kernel)
 
 
+def _parts(vectors: bool) -> int:
+    """The first of gate, radial and scalar that is needed: without vectors there is nothing to gate."""
+    return 0 if vectors else 1
+
+
+@cache
+def _make_filters(width: int, vectors: bool) -> Callable[..., None]:
+    """Writes the filters (3, F) of edge e; weights (T,) is room for its Gaussians."""
+    parts = _parts(vectors)
+
+    @numba.njit(inline="always")  # as a call it would cost a fifth of the sums at F = 64
+    def kernel(filters, weights, e, taps, values, table):
+        tap, bias = taps[e], len(table) - 1
+        for t in range(width):
+            weights[t] = values[e, t]
+        for part in range(parts, 3):
+            for c in range(filters.shape[1]):
+                total = table[bias, part, c]
+                for t in range(width):
+                    total += weights[t] * table[tap + t, part, c]
+                filters[part, c] = total
+
+    return kernel
+
+
 @cache
 def message_sums(width: int, vectors: bool) -> Callable[..., None]:
     """Kernel of Eqs. (1) and (2) for edges sorted by target: adds to dv (N, 3, F) and dx (N, F)."""
-    parts = 0 if vectors else 1  # without vectors there is nothing to gate
+    parts, make_filters = _parts(vectors), _make_filters(width, vectors)
 
     @_compiled
     def kernel(begin, end, first, other, direction, taps, values, table, phi, v, dv, dx):
-        channels, bias = dx.shape[1], len(table) - 1
+        channels = dx.shape[1]
         filters, weights = np.empty((3, channels), dx.dtype), np.empty(width, dx.dtype)
         for i in range(begin, end):
             for e in range(first[i], first[i + 1]):
-                j, tap, (x, y, z) = other[e], taps[e], (direction[e, 0], direction[e, 1], direction[e, 2])
-                for t in range(width):
-                    weights[t] = values[e, t]
+                j, (x, y, z) = other[e], (direction[e, 0], direction[e, 1], direction[e, 2])
+                make_filters(filters, weights, e, taps, values, table)
                 for part in range(parts, 3):
                     for c in range(channels):
-                        total = table[bias, part, c]
-                        for t in range(width):
-                            total += weights[t] * table[tap + t, part, c]
-                        filters[part, c] = total * phi[j, part, c]
+                        filters[part, c] *= phi[j, part, c]
                 for c in range(channels):
                     dx[i, c] += filters[2, c]
                 if vectors:
@@ -74,7 +95,7 @@ def message_gradients(width: int, vectors: bool) -> Callable[..., None]:
     From grad_dv (N, 3, F) and grad_dx (N, F) it adds to grad_table, which is the thread's own, to grad_phi
     and, with vectors, to grad_v; their shapes are those of table, phi and v.
     """
-    parts = 0 if vectors else 1
+    parts, make_filters = _parts(vectors), _make_filters(width, vectors)
 
     @_compiled
     def kernel(
@@ -88,14 +109,7 @@ def message_gradients(width: int, vectors: bool) -> Callable[..., None]:
         for j in range(begin, end):
             for e in range(first[j], first[j + 1]):
                 i, tap, (x, y, z) = other[e], taps[e], (direction[e, 0], direction[e, 1], direction[e, 2])
-                for t in range(width):
-                    weights[t] = values[e, t]
-                for part in range(parts, 3):
-                    for c in range(channels):
-                        total = table[bias, part, c]
-                        for t in range(width):
-                            total += weights[t] * table[tap + t, part, c]
-                        filters[part, c] = total
+                make_filters(filters, weights, e, taps, values, table)
                 for c in range(channels):
                     grads[1, c] = grad_dv[i, 0, c] * x + grad_dv[i, 1, c] * y + grad_dv[i, 2, c] * z
                 for c in range(channels):

@@ -1,5 +1,8 @@
 """Shared by all tests: structures that exercise every branch of the graph, made on the spot."""
 
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +106,19 @@ def random_checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
     TrainedPotential(potential_of(config), config, 1.5).save(path)
     return path
+
+
+@pytest.fixture
+def small_files() -> Callable[[], AbstractContextManager[None]]:
+    """A block within which no file may grow beyond 4 kB: stands in for a full disk, with EFBIG for ENOSPC."""
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    return limited

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from leignn.config import load_validated
 from leignn.data.dataset_config import load_dataset
-from leignn.data.zenodo import files_of
+from leignn.data.zenodo import TIMEOUT, files_of
 from leignn.errors import InputError
 from leignn.files import replacing_folder
 
@@ -36,7 +36,6 @@ CHUNK = 2**20  # bytes
 ATTEMPTS = 5  # in a row that bring nothing new
 FIRST_DELAY = 1.0  # s, doubled after each such attempt
 TRY_LATER = (408, 429)  # the client errors that pass: timeout, too many requests
-TIMEOUT = (10, 60)  # s, to connect and between two pieces of data
 
 
 class MemberMissingError(InputError):

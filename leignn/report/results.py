@@ -63,8 +63,8 @@ def load_runs(folders: list[Path]) -> list[Run]:
     return list(runs.values())
 
 
-def read_table(path: Path, schema: str) -> pd.DataFrame:
-    """Read a results CSV; hold its rows against ``workflow/schemas/<schema>.schema.yaml``, if that exists.
+def read_table(path: Path, schema: str | None) -> pd.DataFrame:
+    """Read a results CSV and hold its rows against ``workflow/schemas/<schema>.schema.yaml``; None: any.
 
     Raises:
         InputError: the file cannot be read or is of another schema.
@@ -73,18 +73,20 @@ def read_table(path: Path, schema: str) -> pd.DataFrame:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-    if (ROOT / "workflow" / "schemas" / f"{schema}.schema.yaml").exists():
+    if schema is not None:
         validate(table.to_dict("records"), schema, path)
     return table
 
 
 def load_table(path: Path) -> pd.DataFrame:
-    """:func:`read_table` of any ``results/<table>.csv``, by the schema of its kind or its name.
+    """:func:`read_table` of any ``results/<table>.csv``, by the schema of its kind or name, if there is one.
 
     Raises:
         InputError: the file cannot be read, is of another schema or lacks a column.
     """
-    table = read_table(path, "table" if path.stem in LAYOUTS else path.stem)
+    schema = "table" if path.stem in LAYOUTS else path.stem
+    known = (ROOT / "workflow" / "schemas" / f"{schema}.schema.yaml").exists()
+    table = read_table(path, schema if known else None)
     wanted = LAYOUTS[path.stem].columns if path.stem in LAYOUTS else []
     if missing := [column for column in wanted if column not in table]:
         raise InputError(f"{path} has no column {missing[0]!r}: another version wrote it, build it anew")

@@ -106,7 +106,7 @@ def test_edges_in_any_order() -> None:
     assert largest_error(run(model, batch, "fast"), expected) < 1e-12
 
 
-@pytest.mark.parametrize("vectors", [True, False])
+@pytest.mark.parametrize("vectors", ["contiguous", "transposed", None])
 def test_gradients_of_the_messages_are_numeric_ones(vectors) -> None:
     torch.manual_seed(0)
     atoms, channels, rbf = 5, 2, 24
@@ -117,7 +117,10 @@ def test_gradients_of_the_messages_are_numeric_ones(vectors) -> None:
     weight = torch.randn(3 * channels, rbf, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(3 * channels, dtype=torch.float64, requires_grad=True)
     phi = torch.randn(atoms, 3 * channels, dtype=torch.float64, requires_grad=True)
-    v = torch.randn(atoms, 3, channels, dtype=torch.float64, requires_grad=True) if vectors else None
+    v = torch.randn(atoms, 3, channels, dtype=torch.float64)
+    v = {"contiguous": v, "transposed": v.mT.contiguous().mT, None: None}[vectors]
+    if vectors:
+        v.requires_grad_(True)
     assert torch.autograd.gradcheck(partial(fast.message_sums, edges), (weight, bias, phi, v))
 
 

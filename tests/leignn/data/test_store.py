@@ -1,7 +1,6 @@
 """The store's writer: whole arrays from a stream, whatever the order; memory that frames do not add to."""
 
 import errno
-import resource
 import tracemalloc
 from collections.abc import Iterator
 
@@ -82,15 +81,10 @@ def test_a_frame_that_is_there_twice(tmp_path, order) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_an_array_that_cannot_be_written_keeps_the_number_of_its_error(tmp_path) -> None:
-    """A limit on the size of files stands in for a full disk, which the command line knows by its number."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-    try:
-        with pytest.raises(OSError) as caught:
-            write_store(tmp_path / "store", [systems(["a"], 1000, "consecutive")], {})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+def test_an_array_that_cannot_be_written_keeps_the_number_of_its_error(tmp_path, small_files) -> None:
+    """A full disk is known to the command line by this number."""
+    with small_files(), pytest.raises(OSError) as caught:
+        write_store(tmp_path / "store", [systems(["a"], 1000, "consecutive")], {})
     assert caught.value.errno == errno.EFBIG
     assert not list(tmp_path.iterdir())
 

@@ -1,9 +1,7 @@
 """Training: the loss, what is free and labelled, resumption to the bit, the trained potential in ASE."""
 
-import errno
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -29,7 +27,7 @@ from leignn.data.frames import Frames, ShuffledBatches
 from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.predict import predict
 from leignn.report.results import load_run
-from leignn.trained import TrainedPotential, load_trained, potential_of
+from leignn.trained import load_trained, potential_of
 from leignn.training.callbacks import ExponentialMovingAverage
 from leignn.training.loss import absolute_errors
 from leignn.training.statistics import starting_point
@@ -353,15 +351,6 @@ def test_bad_protocols(changes, message) -> None:
         Training.from_dict({k: v for k, v in PROTOCOL.items() if k != "batch_size"}, "here")
 
 
-def test_bad_checkpoints(tmp_path) -> None:
-    (tmp_path / "a.pt").write_bytes(b"no checkpoint")
-    torch.save({"format": 1, "config": config() | {"potential": "os:system"}}, tmp_path / "b.pt")
-    torch.save({"format": 99}, tmp_path / "c.pt")
-    for name, message in (("a", "no checkpoint"), ("b", "not in"), ("c", "format 99"), ("d", "d.pt")):
-        with pytest.raises(InputError, match=message):
-            load_trained(tmp_path / f"{name}.pt")
-
-
 def test_empty_or_missing_manifest(copper, tmp_path) -> None:
     pd.DataFrame(columns=["part", "index", "system_id", "frame"]).to_csv(tmp_path / "empty.csv", index=False)
     with pytest.raises(InputError, match="lists no frame"):
@@ -398,20 +387,3 @@ def test_two_processes_train_as_one_with_batches_twice_as_large(copper, tmp_path
     assert two["step"].tolist() == one["step"].tolist() == [20, 40]
     for column in ("val_forces_mae_mev_per_ang", "val_energy_mae_mev"):
         np.testing.assert_allclose(two[column], one[column], rtol=1e-3)
-
-
-def test_checkpoint_on_disk(tmp_path) -> None:
-    """The same content is the same bytes; an error of the disk keeps its number, and leaves nothing."""
-    trained = TrainedPotential(potential_of(config()), config(), 1.5)
-    for name in ("a.pt", "b.pt"):
-        trained.save(tmp_path / name)
-    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-    try:
-        with pytest.raises(OSError) as caught:
-            trained.save(tmp_path / "c.pt")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value.errno == errno.EFBIG
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pt", "b.pt"]
