@@ -12,7 +12,7 @@ import yaml
 
 from leignn.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # as yaml.safe_load, several times faster
 
