@@ -13,9 +13,9 @@ from ase.calculators.emt import EMT
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
 from leignn import LEIGNNCalculator, cli
-from leignn.config import ROOT
 from leignn.configure import find_model, resolve_run
 from leignn.md.limitations import coupling, energy_drift
+from leignn.resources import CONFIG
 from leignn.trained import TrainedPotential, potential_of, save_failure
 
 PULL = 0.05  # eV/Å
@@ -34,9 +34,7 @@ def checkpoints(tmp_path_factory):
     """Untrained models by name, in float32 as all are; and one whose training failed."""
     found = {}
     for name in ("leignn", "vanilla_nmu", "schnet"):
-        run = resolve_run(
-            ROOT / "config" / "datasets" / "oc20_standin.yaml", find_model(name), "smoke", 0, {}
-        )
+        run = resolve_run(CONFIG / "datasets" / "oc20_standin.yaml", find_model(name), "smoke", 0, {})
         torch.manual_seed(0)
         folder = tmp_path_factory.mktemp(name)
         (folder / "config.yaml").write_text(yaml.safe_dump(run))
