@@ -12,19 +12,18 @@ from typing import Any
 
 import yaml
 
-from leignn.config import ROOT, Training, load_validated, load_yaml
+from leignn.config import Training, load_validated, load_yaml
 from leignn.data.dataset_config import load_dataset
 from leignn.errors import InputError
 from leignn.files import write_text
-
-MODELS = ROOT / "config" / "models"
+from leignn.resources import config_files
 
 
 def model_names() -> dict[str, Path]:
     """Every model's name and alias → its file in ``config/models/``."""
     names = {}
-    for path in sorted(MODELS.glob("*.yaml")):
-        for name in [path.stem, *load_yaml(path).get("aliases", [])]:
+    for stem, path in config_files("models").items():
+        for name in [stem, *load_yaml(path).get("aliases", [])]:
             names[name] = path
     return names
 

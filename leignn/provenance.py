@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from leignn.resources import CHECKOUT
+
 PACKAGES = ("torch", "torch-geometric", "pytorch-lightning", "numpy", "ase", "vesin")
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def provenance(stores: Path, splits: Path, started: datetime) -> dict[str, Any]:
@@ -67,8 +68,12 @@ def _cpu_name() -> str:
 
 
 def _git(*arguments: str) -> str | None:
+    if CHECKOUT is None:
+        return None  # an installed package, which may lie in a folder of someone else's repository
     try:
-        result = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True)
+        result = subprocess.run(
+            ["git", "-C", CHECKOUT, *arguments], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None  # an unpacked archive, or no git
     return result.stdout.strip()

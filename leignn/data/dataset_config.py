@@ -5,6 +5,7 @@ from typing import Any
 
 from leignn.config import load_yaml, validate
 from leignn.errors import InputError
+from leignn.resources import config_file
 
 OC20_TESTS = ["id", "ood_ads", "ood_cat", "ood_both"]
 
@@ -12,7 +13,7 @@ OC20_TESTS = ["id", "ood_ads", "ood_cat", "ood_both"]
 def load_dataset(path: Path) -> dict[str, Any]:
     """Read and validate ``config/datasets/<name>.yaml``.
 
-    Keys that it lacks come from its ``base``, ``bases/<base>.yaml`` beside it.
+    Keys that it lacks come from its ``base``: ``bases/<base>.yaml`` beside it, or the shipped one.
 
     Raises:
         InputError: a file cannot be read, or a key or value is not in the schema.
@@ -33,7 +34,10 @@ def load_dataset(path: Path) -> dict[str, Any]:
 def base_files(path: Path) -> list[Path]:
     """The file that a data set's ``base`` names, if it has one."""
     base = load_yaml(path).get("base")
-    return [] if base is None else [Path(path).parent / "bases" / f"{base}.yaml"]
+    if base is None:
+        return []
+    own = Path(path).parent / "bases" / f"{base}.yaml"
+    return [own if own.exists() else config_file(f"datasets/bases/{base}.yaml")]
 
 
 def stores_of(dataset: dict[str, Any]) -> str:

@@ -13,14 +13,14 @@ import jinja2
 import pandas as pd
 import yaml
 
-from leignn.config import ROOT, validate
+from leignn.config import validate
 from leignn.errors import InputError
 from leignn.files import write_text
 from leignn.report.grid import load_grids
 from leignn.report.names import column_title
 from leignn.report.results import Run, load_runs
+from leignn.resources import CAPTIONS
 
-CAPTIONS = ROOT / "workflow" / "report"
 TITLES = {
     "table1.csv": "Table 1. Energies and forces",
     "table2.csv": "Table 2. Ablation of LEIGNN",

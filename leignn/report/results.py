@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from leignn.config import ROOT, load_yaml, validate
+from leignn.config import load_yaml, validate
 from leignn.errors import InputError
 from leignn.files import read_json
 from leignn.report.layout import LAYOUTS
+from leignn.resources import SCHEMAS
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def load_runs(folders: list[Path]) -> list[Run]:
 
 
 def read_table(path: Path, schema: str | None) -> pd.DataFrame:
-    """Read a results CSV and hold its rows against ``workflow/schemas/<schema>.schema.yaml``; None: any.
+    """Read a results CSV and hold its rows against the schema ``<schema>.schema.yaml``; None: any.
 
     Raises:
         InputError: the file cannot be read or is of another schema.
@@ -85,7 +86,7 @@ def load_table(path: Path) -> pd.DataFrame:
         InputError: the file cannot be read, is of another schema or lacks a column.
     """
     schema = "table" if path.stem in LAYOUTS else path.stem
-    known = (ROOT / "workflow" / "schemas" / f"{schema}.schema.yaml").exists()
+    known = (SCHEMAS / f"{schema}.schema.yaml").exists()
     table = read_table(path, schema if known else None)
     wanted = LAYOUTS[path.stem].columns if path.stem in LAYOUTS else []
     if missing := [column for column in wanted if column not in table]:

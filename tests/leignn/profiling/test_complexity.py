@@ -14,7 +14,6 @@ from torch import nn
 
 from leignn import fast
 from leignn.cli import main
-from leignn.config import ROOT
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN
 from leignn.potential import EnergyPotential
@@ -22,6 +21,7 @@ from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_mac
 from leignn.profiling.measure import interleaved, peak_memory
 from leignn.profiling.profiled import too_large
 from leignn.report.results import read_table
+from leignn.resources import CONFIG
 
 PROTOCOL = {"evaluate_every": 20, "max_steps": 20, "batch_size": 4}
 
@@ -99,9 +99,9 @@ def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> 
     stores, splits = copper
     published = tmp_path / "published.csv"
     published.write_text("model,times_leignn,source\nSchNet,7,this test\n")
-    models = [str(ROOT / f"config/models/{name}.yaml") for name in ("trivial", "schnet", "leignn")]
+    models = [str(CONFIG / f"models/{name}.yaml") for name in ("trivial", "schnet", "leignn")]
     arguments = [
-        "profile", "--dataset", str(ROOT / "config/datasets/oc20_standin.yaml"), "--models", *models,
+        "profile", "--dataset", str(CONFIG / "datasets/oc20_standin.yaml"), "--models", *models,
         "--scale", "smoke", "--settings", json.dumps({"training": PROTOCOL}), "--stores", str(stores),
         "--splits", str(splits), "--published", str(published), "--output", str(tmp_path / "c.csv"),
         "--device", "cpu", "--batch-size", "2", "--seconds", "0", "--longest", "0.02",

@@ -11,8 +11,7 @@ import jsonschema
 import yaml
 
 from leignn.errors import InputError
-
-ROOT = Path(__file__).resolve().parents[1]
+from leignn.resources import SCHEMAS
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # as yaml.safe_load, several times faster
 
@@ -114,11 +113,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def _schema(name: str) -> dict[str, Any]:
-    return load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
+    return load_yaml(SCHEMAS / f"{name}.schema.yaml")
 
 
 def validate(content: dict[str, Any], schema: str, where: str | Path) -> None:
-    """Hold ``content`` against ``workflow/schemas/<schema>.schema.yaml``.
+    """Hold ``content`` against the schema ``<schema>.schema.yaml``.
 
     Raises:
         InputError: an unknown or missing key, or a value of the wrong type; names ``where``.
