@@ -18,7 +18,7 @@ class Column(Strict):
     unit: str = ""
     """Of its numbers, as printed."""
     metric: str = ""
-    """Read from the runs: a key of a split in ``metrics.json`` (functions of leignn/evaluation/metrics.py)."""
+    """Read from the runs: a function of leignn/evaluation/metrics.py, a key in ``metrics.json``."""
     observable: str = ""
     """Read from the simulations: a key of ``observables.json``, ``outcome.<key>`` one of its outcome."""
     best: Literal["lowest", "highest"] | None = None
@@ -32,7 +32,7 @@ class Column(Strict):
     counts: str = ""
     """What the column counts: its largest value stands below the table."""
     shown: Literal["everywhere", "page", "csv"] = "everywhere"
-    """In CSV, Markdown, LaTeX and on the page, beside the published; on the page and in the CSV; in the CSV only."""
+    """Everywhere (CSV, Markdown, LaTeX, page) beside the published; on page and in CSV; in the CSV only."""
     type: Literal["number", "whole", "text", "boolean"] = "number"
     """Of the values in the CSV, for a column that a command of its own writes."""
     values: list[str] = []
@@ -51,8 +51,8 @@ class Improvement(Strict):
 
 
 class Table(Strict):
-    """Rows are models. Columns that read a metric or observable are built by `build-table`, beside the
-    published values in ``config/published/<name>.csv``; other tables are written by a command of their own."""
+    """Rows are models. A table whose columns read metrics or observables is built by `build-table`, beside
+    the published values in ``config/published/<name>.csv``; others have a command of their own."""
 
     columns: dict[str, Column]
     """By name, in order. With ``groups`` the CSV has each of them once a group: ``<group>_<name>``."""
@@ -114,6 +114,8 @@ class Result(Strict):
     table: Table | None = None
     figure: bool = False
     """Whether there is a figure."""
+    simulations: bool = False
+    """Whether a figure needs simulations of its runs; of a table its columns say it."""
     models: dict[str, list[str]] = {}
     """Names of files in ``config/models``, by scale or ``default``."""
     datasets: dict[str, list[str]] = {}
@@ -126,6 +128,11 @@ class Result(Strict):
     def datasets_at(self, scale: str) -> list[str]:
         """Data sets that its runs are trained on at a scale."""
         return self.datasets.get(scale, self.datasets.get(DEFAULT, []))
+
+    @property
+    def simulated(self) -> bool:
+        """Whether table or figure needs simulations of its runs."""
+        return self.simulations or (self.table is not None and self.table.simulated)
 
     @property
     def short_title(self) -> str:

@@ -55,7 +55,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Metric:
-    """``values`` of some structures; over all of them ``factor`` times their mean, or their sum if ``factor`` is None."""
+    """``values`` of some structures; of all it is ``factor`` times their mean, without a factor their sum."""
 
     values: Callable[[Predicted], np.ndarray]
     factor: float | None

@@ -1,4 +1,4 @@
-"""What a rotation changes in a trained LEIGNN's energy and forces: Figure 1 draws it, its table has the numbers."""
+"""What a rotation changes in a trained LEIGNN's energy and forces: drawn in Figure 1, a table of its own."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -49,9 +49,9 @@ def measure_symmetry(shown: Example, rotation: np.ndarray) -> Symmetry:
     before = shown.structure
     after = dataclasses.replace(before, pos=before.pos @ rotation.T, cell=before.cell @ rotation.T)
     edges, new = (nearest_edges_of(s.pos, s.cell, s.pbc, shown.trained.graph) for s in (before, after))
-    energy, forces = _predict(shown, before, edges)
-    carried_energy, carried_forces = _predict(shown, after, edges)
-    rebuilt_energy, rebuilt_forces = _predict(shown, after, new)
+    energy, forces = predict(shown, before, edges)
+    carried_energy, carried_forces = predict(shown, after, edges)
+    rebuilt_energy, rebuilt_forces = predict(shown, after, new)
     turned = forces @ rotation.T
     old_set, new_set = ({*map(tuple, np.vstack([pairs, offsets.T]).T)} for pairs, offsets in (edges, new))
     return Symmetry(
@@ -66,9 +66,10 @@ def measure_symmetry(shown: Example, rotation: np.ndarray) -> Symmetry:
     )
 
 
-def _predict(
+def predict(
     shown: Example, structure: Structure, edges: tuple[np.ndarray, np.ndarray] | None = None
 ) -> tuple[float, np.ndarray]:
+    """Energy in eV and forces (n, 3) in eV/Å, on the given edges or those of the structure."""
     with torch.no_grad():
         output = shown.trained(shown.batch(structure, edges))
     return float(output["energy"]), output["forces"].numpy()

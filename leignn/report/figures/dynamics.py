@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from leignn.report.drawing.style import COLOURS, save_figure, save_gap
 from leignn.report.simulations import (
     REFERENCE,
     Simulation,
@@ -15,7 +16,6 @@ from leignn.report.simulations import (
     load_references,
     load_simulations,
 )
-from leignn.report.drawing.style import COLOURS, save_figure, save_gap
 
 __all__ = ["add_arguments", "main"]
 

@@ -33,7 +33,7 @@ from leignn.report.drawing.geometry import (
 )
 from leignn.report.drawing.projection import PLAN_VIEW, SIDE_VIEW, draw_arrows, draw_atoms, draw_lines
 from leignn.report.drawing.style import COLOURS, empty_panel, note, number, save_figure, save_gap
-from leignn.report.drawing.symmetry import COLUMNS, TURN, Symmetry, measure_symmetry, numbers_of
+from leignn.report.drawing.symmetry import COLUMNS, TURN, Symmetry, measure_symmetry, numbers_of, predict
 
 CUTOFF_PER_BOND = 1.5  # between the first and the second neighbours of the constructed pairs
 FORCE_SCALE = 1.6  # Å that the largest force is long
@@ -100,7 +100,7 @@ def _difference(shown: Example, pair: tuple[np.ndarray, np.ndarray], element: in
             forces=np.zeros((n, 3), dtype=np.float32),
         )
         index = np.array(edges_of(pos, CUTOFF_PER_BOND * bond)).T
-        energies.append(_predict(shown, structure, (index, np.zeros((index.shape[1], 3), dtype=np.int64)))[0])
+        energies.append(predict(shown, structure, (index, np.zeros((index.shape[1], 3), dtype=np.int64)))[0])
     difference = 1000 * abs(energies[0] - energies[1])
     digits = ".3g" if difference < 1000 else ",.0f"
     return f"The trained LEIGNN on these edges: |E₁ − E₂| = {difference:{digits}} meV."

@@ -6,9 +6,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.ticker import LogFormatter
 
-from leignn.report.runs import LEARNING_CURVES, TRIVIAL, Run, load_runs
 from leignn.report.drawing.style import COLOURS, save_figure
-
+from leignn.report.runs import LEARNING_CURVES, TRIVIAL, Run, load_runs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from ase.visualize.plot import plot_atoms
 from matplotlib.axes import Axes
 
 from leignn.md.observables import BINS, HR_RANGE, RDF_RANGE
+from leignn.report.drawing.style import save_figure, save_gap
 from leignn.report.simulations import (
     MODEL,
     REFERENCE,
@@ -19,7 +20,6 @@ from leignn.report.simulations import (
     load_references,
     load_simulations,
 )
-from leignn.report.drawing.style import save_figure, save_gap
 
 VIEW = "-80x,15y,0z"  # degrees, for ASE: nearly along an axis of the cell
 

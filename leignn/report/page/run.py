@@ -1,4 +1,4 @@
-"""A run as the page shows it: configuration, log, learning curve, provenance, and the command that repeats it."""
+"""A run as the page shows it: how to repeat it, learning curve, configuration, log and provenance."""
 
 import json
 from typing import Any

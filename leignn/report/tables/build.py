@@ -132,11 +132,11 @@ def _block(
 
 def _ranked(table: pd.DataFrame, declared: Table) -> pd.DataFrame:
     """With the models' ranks in every column that has a best, measured and published."""
-    models = table[~table["model"].isin(SPECIAL_ROWS)]
+    models, ranks = table[~table["model"].isin(SPECIAL_ROWS)], {}
     for name, column in ((place.name, place.column) for place in printed(declared)):
         if column.best:
             how = {"method": "min", "ascending": column.best == "lowest"}
             both = models.dropna(subset=[name, f"{name}_published"])
-            table[f"{name}_rank"] = models[name].rank(**how)
-            table[f"{name}_published_rank"] = both[f"{name}_published"].rank(**how)
-    return table
+            ranks[f"{name}_rank"] = models[name].rank(**how)
+            ranks[f"{name}_published_rank"] = both[f"{name}_published"].rank(**how)
+    return table.join(pd.DataFrame(ranks))

@@ -24,7 +24,7 @@ SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
     "Å": r"\AA{}",
     "±": r"$\pm$",
     "²": "$^2$",

@@ -20,7 +20,7 @@ from leignn.potential import EnergyPotential
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.profiling.measure import interleaved, peak_memory
 from leignn.profiling.profiled import too_large
-from leignn.report.results import read_table
+from leignn.report.tables.read import declared_table, read_table
 from leignn.resources import CONFIG
 
 PROTOCOL = {"evaluate_every": 20, "max_steps": 20, "batch_size": 4}
@@ -53,6 +53,9 @@ def test_operations_are_those_of_arithmetic(again) -> None:
     note = why_they_differ(model, macs, 4 * product, total)
     assert "50% of all" in note and ("two names" if again else "0.50 of the products") in note
     assert dispatched_flops(lambda: model(batch)) == total  # the hooks of the counter have gone
+
+
+DECLARATION = CONFIG / "results/complexity.yaml"
 
 
 def test_operations_of_leignn_are_those_of_its_layers() -> None:
@@ -107,7 +110,7 @@ def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> 
         "--device", "cpu", "--batch-size", "2", "--seconds", "0", "--longest", "0.02",
     ]  # fmt: skip
     assert main(arguments) == 0
-    table = read_table(tmp_path / "c.csv", "complexity")
+    table = read_table(tmp_path / "c.csv", declared_table(DECLARATION))
     rows = table[table["point"] == "training structures"].set_index("model")
     assert list(rows.index) == ["schnet", "leignn"]  # the trivial model has nothing to train
     assert rows.loc["leignn", "train_ratio"] == 1
@@ -123,7 +126,8 @@ def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> 
     assert largest["status"].str.startswith("not tried").all() and largest["inference_ms"].isna().all()
     assert table.loc[table["point"] == "neighbors", "neighbors"].max() > 70
 
-    figure = ["plot-complexity", "--complexity", str(tmp_path / "c.csv"), "--output", str(tmp_path / "c.svg")]
+    figure = ["plot-complexity", "--declaration", str(DECLARATION), "--table", str(tmp_path / "c.csv")]
+    figure += ["--output", str(tmp_path / "c.svg")]
     assert main(figure) == 0
     assert "SchNet" in (tmp_path / "c.svg").read_text()
 

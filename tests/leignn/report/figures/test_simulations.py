@@ -53,7 +53,7 @@ def draw(command: str, reference: Path, simulations: list[Path], output: Path) -
     return output.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("command", ["plot-figure5", "plot-dynamics"])
+@pytest.mark.parametrize("command", ["plot-structure", "plot-dynamics"])
 def test_those_that_ran_are_drawn_and_the_others_are_not(tmp_path, reference, command) -> None:
     found = [
         simulation(tmp_path / "a", "LEIGNN", "finished"),
@@ -64,11 +64,11 @@ def test_those_that_ran_are_drawn_and_the_others_are_not(tmp_path, reference, co
     assert "LEIGNN" in svg and "reference" in svg
     assert "ForceNet" not in svg and "NequIP" not in svg
     assert svg == draw(command, reference, found, tmp_path / "again.svg")
-    for word in {"plot-figure5": ["g(r)", "after 3 ps"], "plot-dynamics": ["MSD of Cu", "1500 K"]}[command]:
+    for word in {"plot-structure": ["g(r)", "after 3 ps"], "plot-dynamics": ["MSD of Cu", "1500 K"]}[command]:
         assert word in svg
 
 
-@pytest.mark.parametrize("command", ["plot-figure5", "plot-dynamics"])
+@pytest.mark.parametrize("command", ["plot-structure", "plot-dynamics"])
 def test_nothing_to_draw_is_a_gap_that_says_so(tmp_path, reference, command) -> None:
     found = [simulation(tmp_path / "a", "LEIGNN", "failed", frames=0)]
     assert "Not drawn: no simulation went far enough" in draw(command, reference, found, tmp_path / "f.svg")

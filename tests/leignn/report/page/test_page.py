@@ -5,18 +5,34 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_runs import make_run
+from made_runs import build_arguments, make_run
 
 from leignn.cli import main
-from leignn.report.layout import TRIVIAL
+from leignn.report.runs import TRIVIAL
+from leignn.resources import config_file
 
-PUBLISHED = Path(__file__).parents[3] / "config" / "published"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ENERGIES = {"LEIGNN": 100.0, "SchNet": 90.0, "PaiNN": 1000.0}
+
+SPEED = """
+title: "Speed of <script>1</script> #1"
+caption: It is fast.
+order: 1
+category: Tables
+table:
+  columns:
+    dataset: {type: text}
+    scale: {type: text}
+    model: {type: text}
+    seed: {type: whole}
+    train_ms: {title: time of a step, unit: ms}
+    hidden: {shown: csv}
+    empty: {}
+    torch: {type: text}
+"""
 
 # Before the page: what goes wrong is kept. After it: a visit, whose findings become the text of #visit.
 WATCH = """<script>
@@ -34,7 +50,7 @@ addEventListener("load", async () => {
   const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
   found.twice = ids.filter((id, place) => ids.indexOf(id) !== place);
 
-  const table = document.querySelector("#table-table1").parentElement.querySelector("table");
+  const table = document.querySelector("#result-table1").parentElement.querySelector("table");
   const buttons = [...table.querySelectorAll("th[aria-sort] button")];
   const button = buttons.find((one) => one.innerText.startsWith("Energy"));
   const look = () => [
@@ -73,72 +89,74 @@ addEventListener("load", async () => {
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> str:
-    """A page of two tables, a generic table, claims, a figure, and two files that were not made."""
+    """A page of a built table, two others, claims, two figures, and two files that were not made."""
     folder = tmp_path_factory.mktemp("page")
     runs = [make_run(folder, t.lower(), t, energy=e) for t, e in ENERGIES.items()]
     runs.append(make_run(folder, "leignn", "LEIGNN", seed=1, energy=104.0))
     runs.append(make_run(folder, "trivial", TRIVIAL, energy=500.0))
     results = folder / "results"
     table = str(results / "table1.csv")
-    metrics = [str(run / "metrics.json") for run in runs]
-    published = str(PUBLISHED / "table1.csv")
-    build = ["--table", "table1", "--published", published, "--metrics", *metrics, "--output", table]
-    assert main(["build-table", *build]) == 0
-    speed = pd.DataFrame(
-        {
-            "dataset": "data",
-            "scale": "mini",
-            "model": ["LEIGNN", "SchNet"],
-            "n_seeds": 1,
-            "train_ms": [2.5, 12.0],
-            "train_ms_published": [1.0, None],
-            "train_ms_rank": [1, 2],
-            "empty": None,
-        }
-    )
-    speed.to_csv(results / "speed.csv", index=False)
-    drift = {"dataset": "data", "scale": "mini", "model": "LEIGNN", "seed": [0, 1], "value": [7.5, 8.5]}
-    pd.DataFrame(drift).to_csv(results / "drift.csv", index=False)
-    claims = ["--claims", str(PUBLISHED / "claims.yaml"), "--tables", table]
-    assert main(["check-claims", *claims, "--output", str(results / "claims.csv")]) == 0
+    assert main(build_arguments("table1", runs, results / "table1.csv")) == 0
+    (folder / "speed.yaml").write_text(SPEED)
+    figure = "title: A&B\ncaption: <i>\norder: 2\ncategory: x\nfigure: true\n"
+    (folder / "speed_again.yaml").write_text(figure)
+    speed = {
+        "dataset": "data",
+        "scale": "mini",
+        "model": ["LEIGNN", "LEIGNN", "<b>SchNet</b>"],
+        "seed": [0, 1, 0],
+        "train_ms": [2.5, 3.5, 12.0],
+        "hidden": 7,
+        "empty": None,
+        "torch": "2.0",
+    }
+    pd.DataFrame(speed).to_csv(results / "speed.csv", index=False)
+    names = ("claims", "table1", "table3", "figure5", "learning_curves")
+    declared = [config_file(f"results/{name}.yaml") for name in names]
+    declarations = [str(path) for path in (*declared, folder / "speed.yaml", folder / "speed_again.yaml")]
+    tables = [str(path) for path in config_file("results/table1.yaml").parent.glob("*.yaml")]
+    claims = ["--claims", str(config_file("published/claims.yaml")), "--declarations", *tables]
+    claims += ["--tables", table, "--output", str(results / "claims.csv")]
+    assert main(["check-claims", *claims]) == 0
     folders = [str(run) for run in runs]
     curves = str(results / "learning_curves.svg")
     assert main(["plot-learning-curves", "--runs", *folders, "--output", curves]) == 0
-    copy = results / "curves_again.svg"
-    shutil.copy(curves, copy)
-    arguments = ["--claims", str(results / "claims.csv"), "--runs", *folders]
-    arguments += ["--tables", table, *(str(results / f"{name}.csv") for name in ("speed", "drift", "table3"))]
-    arguments += ["--figures", curves, str(copy), str(results / "figure5.svg")]
+    shutil.copy(curves, results / "speed_again.svg")
+    arguments = ["--declarations", *declarations, "--folder", str(results), "--runs", *folders]
     assert main(["render-page", *arguments, "--output", str(results / "index.html")]) == 0
     return (results / "index.html").read_text()
 
 
 def test_gaps_say_what_was_not_run(page) -> None:
     assert "Not run: table3.csv was not made." in page and "Not run: figure5.svg was not made." in page
-    assert "results/complexity.csv was not made" in page
+    assert "complexity.csv was not made" in page
 
 
-def test_any_table_is_shown_with_published_values_and_links_to_its_runs(page) -> None:
-    section = page[page.index('id="table-speed"') : page.index('id="table-drift"')]
-    assert re.search(
-        r'href="#run-data-mini-leignn-seed0">2.5</a><span class="published"[^>]*>1</span>', section
-    )
-    assert 'best" href="#run-data-mini-leignn-seed0"' in section
-    assert "train (ms)" in section and "empty" not in section and "rank" not in section
+def test_a_table_is_shown_as_declared_and_leads_to_its_runs(page) -> None:
+    section = page[page.index('id="result-speed"') : page.index('id="result-speed_again"')]
+    assert re.search(r'href="#run-data-mini-leignn-seed0">2.5<', section)
+    assert re.search(r'href="#run-data-mini-leignn-seed1">3.5<', section)
+    assert "time of a step (ms)" in section and "hidden" not in section and "empty" not in section
+    assert "torch: 2.0." in section
 
 
-def test_a_row_of_one_seed_leads_to_that_seed(page) -> None:
-    assert re.search(r'href="#run-data-mini-leignn-seed0">7.5<', page)
-    assert re.search(r'href="#run-data-mini-leignn-seed1">8.5<', page)
+def test_titles_are_text(page) -> None:
+    assert "&lt;b&gt;SchNet&lt;/b&gt;" in page and "<b>SchNet" not in page
+    assert "A&amp;B" in page and "&lt;i&gt;" in page and "<script>1" not in page
+
+
+def test_results_stand_in_their_order(page) -> None:
+    found = re.findall(r'<h2 id="result-(\w+)"', page)
+    assert found == ["speed", "speed_again", "table1", "table3", "figure5", "learning_curves"]
 
 
 def test_scorecard(page) -> None:
-    cards = page[page.index('id="scorecard"') : page.index('id="table-table1"')]
+    cards = page[page.index('id="scorecard"') : page.index('id="result-speed"')]
     assert "<q>LEIGNN has a similar computational cost to PaiNN_Direct</q>" in cards
     row = cards[cards.index("outperforms other baseline models") :]
     row = row[: row.index("</tr>")]
     assert "✗ false" in row and "on the stand-in" in row and "by its own numbers: ✓ true" in row
-    assert "no tolerance" in row and 'href="#table-table1"' in row
+    assert "no tolerance" in row and 'href="#result-table1"' in row
 
 
 def test_every_seed_is_one_link_from_the_first(page) -> None:

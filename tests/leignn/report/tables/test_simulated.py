@@ -9,9 +9,11 @@ import yaml
 
 from leignn.cli import main
 from leignn.errors import InputError
-from leignn.report.grid import load_grids
+from leignn.report.page.grid import grids_of
+from leignn.report.tables.read import declared_table, read_table
+from leignn.resources import config_file
 
-PUBLISHED = Path(__file__).parents[3] / "config" / "published" / "table3.csv"
+DECLARATION, PUBLISHED = config_file("results/table3.yaml"), config_file("published/table3.csv")
 
 
 def run(folder: Path, title: str, forces: float | None, simulations: list[dict], published_as=None) -> None:
@@ -63,7 +65,8 @@ def results(tmp_path) -> Path:
 def build(results: Path) -> int:
     metrics = [str(p) for p in sorted(results.glob("*/metrics.json"))]
     observables = [str(p) for p in sorted(results.glob("*/md/*/observables.json"))]
-    command = ["build-table3", "--published", str(PUBLISHED), "--metrics", *metrics]
+    command = ["build-table", "--declaration", str(DECLARATION), "--published", str(PUBLISHED)]
+    command += ["--metrics", *metrics]
     return main([*command, "--observables", *observables, "--output", str(results / "table3.csv")])
 
 
@@ -108,10 +111,25 @@ def test_observables_of_another_schema(results, capsys) -> None:
     assert not (results / "table3.csv").exists()
 
 
-def test_a_table_of_another_schema_is_no_grid_of_the_page(results) -> None:
+def test_a_table_that_is_not_as_declared_is_no_grid_of_the_page(results) -> None:
     assert build(results) == 0
-    path = results / "table3.csv"
-    assert [row.label for row in load_grids(path, [])[0].rows][-1] == "LEIGNN"
-    pd.read_csv(path).rename(columns={"rdf_mae": "rdf"}).to_csv(path, index=False)
-    with pytest.raises(InputError, match=r"table3\.csv: \d+: 'rdf' does not match"):
-        load_grids(path, [])
+    path, declared = results / "table3.csv", declared_table(DECLARATION)
+    (grid,) = grids_of(read_table(path, declared), declared, [])
+    assert grid.rows[-1].label == "LEIGNN"
+    pd.read_csv(path).assign(colour=1).to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"table3\.csv has a column 'colour'"):
+        read_table(path, declared)
+
+
+def test_the_only_test_split_counts_whatever_it_is_called(results, capsys) -> None:
+    for path in results.glob("*/metrics.json"):
+        path.write_text(path.read_text().replace('"test": ', '"holdout": '))
+    assert build(results) == 0
+    table = pd.read_csv(results / "table3.csv").set_index("model")
+    assert table.loc["LEIGNN", "forces_mev_per_ang"] == 10.0
+    path = results / "a" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["splits"]["other"] = metrics["splits"]["holdout"]
+    path.write_text(json.dumps(metrics))
+    assert build(results) == 2
+    assert "has not one test split (holdout, other)" in capsys.readouterr().err

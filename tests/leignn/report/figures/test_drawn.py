@@ -19,18 +19,20 @@ from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN
-from leignn.report.architecture import draw, trace
-from leignn.report.concepts import measure_symmetry
-from leignn.report.example import Example
-from leignn.report.geometry import (
+from leignn.report.drawing.example import Example
+from leignn.report.drawing.geometry import (
     angle,
     cis_and_trans,
     dihedral,
     hexagon_and_triangles,
     indistinguishable,
 )
-from leignn.report.grid import load_grids
-from leignn.report.messages import measure_messages
+from leignn.report.drawing.symmetry import measure_symmetry
+from leignn.report.figures.architecture import draw, trace
+from leignn.report.figures.messages import measure_messages
+from leignn.report.page.grid import grids_of
+from leignn.report.tables.read import declared_table, read_table
+from leignn.resources import config_file
 from leignn.trained import TrainedPotential, load_trained, save_failure
 
 BOND, CUTOFF = 2.5, 3.75
@@ -194,13 +196,13 @@ def arguments(tmp_path, shown) -> list[str]:
 
 def test_commands_draw_the_same_file_again_and_print_their_numbers(tmp_path, arguments, shown) -> None:
     numbers = ["--numbers", str(tmp_path / "symmetry.csv")]
-    for command, extra in (("plot-concepts", numbers), ("plot-messages", [])):
+    for command, extra in (("plot-graphs", numbers), ("plot-messages", [])):
         drawn = []
         for _ in range(2):
             assert main([command, *arguments, *extra]) == 0
             drawn.append((tmp_path / "figure.svg").read_bytes())
         assert drawn[0] == drawn[1]
-        if command == "plot-concepts":
+        if command == "plot-graphs":
             text = text_of(tmp_path / "figure.svg")
             row = pd.read_csv(tmp_path / "symmetry.csv").iloc[0]
             assert row["carried_force_change_mev_per_ang"] < 1e-9 and row["stand_in"]
@@ -218,12 +220,13 @@ def test_another_model_is_one_sentence_and_a_failed_run_a_gap(tmp_path, argument
     taken = {
         "plot-architecture": [*arguments[:2], *arguments[-2:]],
         "plot-messages": arguments,
-        "plot-concepts": [*arguments, "--numbers", str(tmp_path / "symmetry.csv")],
+        "plot-graphs": [*arguments, "--numbers", str(tmp_path / "symmetry.csv")],
     }
     for command in taken:
         assert main([command, *taken[command]]) == 0
         assert "the loss is nan" in text_of(tmp_path / "figure.svg")
-    (grid,) = load_grids(tmp_path / "symmetry.csv", [])
+    declared = declared_table(config_file("results/symmetry.yaml"))
+    (grid,) = grids_of(read_table(tmp_path / "symmetry.csv", declared), declared, [])
     assert grid.rows == []
     numbers = {"hidden_channels": 8, "num_filters": 8, "num_interactions": 1, "num_gaussians": 4}
     other = config | {"potential": "baselines.schnet:SchNet", "hyperparameters": numbers}

@@ -5,14 +5,24 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from made_runs import declared, table_of
 
 from leignn.cli import main
-from leignn.config import load_validated
-from leignn.report.claims import check_claims
-from leignn.report.tables import build_table, load_published
+from leignn.config.claims import Claims
+from leignn.config.result import Table
+from leignn.report.claims.check import check_claims
+from leignn.resources import config_file
 
-PUBLISHED = Path(__file__).parents[3] / "config" / "published"
-TABLES = {"speed": {"label": "model", "groups": ["dataset"], "only": {"point": "training"}}}
+PAPER = config_file("published/claims.yaml")
+CLAIMED = ["table1", "table2", "table3", "md17", "iso17", "complexity", "limitations", "symmetry"]
+TABLES = {"speed": {"groups": ["dataset"], "only": {"point": "training"}}}
+TEXTS = ("dataset", "model", "point")
+NUMBERS = ("step", "ms", "mb", "ms_published", "mb_published")
+SPEED = Table(
+    columns={name: {"type": "text", "optional": True} for name in TEXTS}
+    | {name: {"optional": True} for name in NUMBERS}
+    | {"stand_in": {"type": "boolean", "optional": True}}
+)
 
 
 def claim(check: str, **more) -> dict:
@@ -25,7 +35,11 @@ def checked(tmp_path: Path, claims: list[dict], rows: list[dict] | None) -> list
     if rows is not None:
         base = {"dataset": "set", "point": "training"}
         pd.DataFrame([base | row for row in rows]).to_csv(path, index=False)
-    return check_claims({"tables": TABLES, "claims": claims}, [path])
+    return held(TABLES, claims, path)
+
+
+def held(tables: dict, claims: list[dict], path: Path) -> list[dict]:
+    return check_claims(Claims(tables=tables, claims=claims), {"speed": SPEED}, [path])
 
 
 FAST, SLOW = {"model": "Fast", "ms": 2.0, "mb": 10.0}, {"model": "Slow", "ms": 18.0, "mb": 70.0}
@@ -65,11 +79,11 @@ def test_what_was_not_measured_is_not_run_unless_refuted(tmp_path) -> None:
 
 def test_missing_files_columns_rows_and_requirements(tmp_path) -> None:
     (row,) = checked(tmp_path, [claim("lower")], None)
-    assert (row["verdict"], row["reason"]) == ("not run", "results/speed.csv was not made")
+    assert (row["verdict"], row["reason"]) == ("not run", f"{tmp_path}/speed.csv was not made")
     (row,) = checked(tmp_path, [claim("lower", columns=["gflop"])], [FAST, SLOW])
-    assert row["reason"] == "results/speed.csv has no column gflop"
+    assert row["reason"] == f"{tmp_path}/speed.csv has no column gflop"
     (row,) = checked(tmp_path, [claim("lower")], [FAST | {"point": "atoms"}])
-    assert row["reason"] == "results/speed.csv has no rows for it"
+    assert row["reason"] == f"{tmp_path}/speed.csv has no rows for it"
     (row,) = checked(tmp_path, [claim("at_most", bound=99, requires={"mb": 50})], [FAST, SLOW])
     assert (row["verdict"], row["reason"]) == ("not run", "mb of Fast is 10, not 50")
 
@@ -91,9 +105,9 @@ def test_of_several_rows_one_counts_and_signs_may_not(tmp_path) -> None:
     pd.DataFrame(rows).to_csv(tmp_path / "speed.csv", index=False)
     found = {}
     for order in ("smallest", "largest"):
-        how = {"file": "speed", "label": "model", "groups": ["dataset"], order: "step", "magnitude": True}
+        how = {"file": "speed", "groups": ["dataset"], order: "step", "magnitude": True}
         one = claim("at_most", table="ordered", columns=["ms"], bound=9)
-        (row,) = check_claims({"tables": {"ordered": how}, "claims": [one]}, [tmp_path / "speed.csv"])
+        (row,) = held({"ordered": how}, [one], tmp_path / "speed.csv")
         found[order] = (row["table"], row["verdict"], row["measured"])
     assert found == {"smallest": ("speed", "false", "ms 40"), "largest": ("speed", "true", "ms 5")}
 
@@ -110,8 +124,9 @@ def test_the_papers_own_numbers_bear_out_some_of_its_claims(tmp_path) -> None:
     paths = []
     for name in ("table1", "table2"):
         paths.append(tmp_path / f"{name}.csv")
-        build_table([], load_published(PUBLISHED / f"{name}.csv", name), name).to_csv(paths[-1], index=False)
-    rows = check_claims(load_validated(PUBLISHED / "claims.yaml", "paper_claims"), paths)
+        table_of([], name).reset_index().to_csv(paths[-1], index=False)
+    paper = Claims.load(PAPER)
+    rows = check_claims(paper, {name: declared(name) for name in CLAIMED}, paths)
     assert {row["verdict"] for row in rows} == {"not run"}
     found = {row["id"]: row["published_verdict"] for row in rows if row["dataset"] == "OC20-200K"}
     assert found == {
@@ -134,12 +149,14 @@ def test_the_papers_own_numbers_bear_out_some_of_its_claims(tmp_path) -> None:
 
 def test_the_command(tmp_path, capsys) -> None:
     out = tmp_path / "claims.csv"
-    given = ["--claims", str(PUBLISHED / "claims.yaml"), "--output", str(out)]
-    assert main(["check-claims", *given, "--tables", str(tmp_path / "table1.csv")]) == 0
+    declarations = [str(config_file(f"results/{name}.yaml")) for name in CLAIMED]
+    given = ["--declarations", *declarations, "--output", str(out)]
+    command = ["check-claims", "--claims", str(PAPER), *given, "--tables", str(tmp_path / "table1.csv")]
+    assert main(command) == 0
     table = pd.read_csv(out, keep_default_na=False)
-    paper = yaml.safe_load((PUBLISHED / "claims.yaml").read_text())
+    paper = yaml.safe_load(PAPER.read_text())
     assert list(table["id"]) == [claim["id"] for claim in paper["claims"]]
     assert table["id"].is_unique and set(table["verdict"]) == {"not run"}
     (tmp_path / "bad.yaml").write_text("tables: {}\nclaims: [{id: it, colour: red}]\n")
-    assert main(["check-claims", "--claims", str(tmp_path / "bad.yaml"), "--output", str(out)]) == 2
+    assert main(["check-claims", "--claims", str(tmp_path / "bad.yaml"), *given]) == 2
     assert "bad.yaml" in capsys.readouterr().err
