@@ -25,7 +25,9 @@ COMMANDS = {
     "simulate-replicas": ("leignn.md.replicas", "many simulations at once, on TorchSim"),
     "analyse-reference": ("leignn.md.reference_trajectory", "compute the observables of a reference"),
     "analyse-simulation": ("leignn.md.analysis", "compute the observables of a simulation"),
-    "measure-limitations": ("leignn.md.limitations", "measure the paper's two stated limitations"),
+    "measure-drift": ("leignn.md.drift", "measure the energy drift of a trained potential"),
+    "measure-separation": ("leignn.md.separation", "measure what two distant molecules do to each other"),
+    "join-limitations": ("leignn.md.limitations", "join the measured limitations of all runs"),
     "profile": ("leignn.profiling.complexity", "time, parameters, operations and memory of models"),
     "build-table": ("leignn.report.tables", "build Table 1 or 2 from metrics files"),
     "build-table3": ("leignn.report.md_table", "build Table 3 from metrics and simulations"),
@@ -40,7 +42,7 @@ COMMANDS = {
     "plot-limitations": ("leignn.report.limitations", "plot the measured limitations"),
     "render-page": ("leignn.report.page", "render the self-contained results page"),
     "check-reference": ("leignn.reference", "compare the models with a golden file"),
-    "check-observables": ("leignn.md.reference", "compare the observables of MD with a golden file"),
+    "check-observables": ("leignn.md.golden", "compare the observables of MD with a golden file"),
 }
 
 

@@ -62,11 +62,12 @@ def test_default_scale_is_one_dag(project) -> None:
         "predict_run": runs,
         "score_run": runs,
         "analyse_reference": 1,
-        "draw_starts": 1,
+        "draw_starts": 2,  # for simulations, and for what drifts
         "simulate_run": len(TABLE3),
         "analyse_simulation": len(TABLE3),
-        "draw_limitation_starts": 1,
-        "measure_limitations": 1,
+        "measure_drift": 3,
+        "measure_separation": 2,
+        "join_limitations": 1,
         "profile_models": 1,
         "build_table": 5,
         "build_table3": 1,
@@ -80,7 +81,7 @@ def test_default_scale_is_one_dag(project) -> None:
         "plot_dynamics": 1,
         "plot_limitations": 1,
         "render_page": 1,
-        "total": 27 + PARTS + 4 * runs + 2 * len(TABLE3) + len(FITTED) + len(FITTED_THERE),
+        "total": 32 + PARTS + 4 * runs + 2 * len(TABLE3) + len(FITTED) + len(FITTED_THERE),
     }
 
 

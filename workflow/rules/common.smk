@@ -233,10 +233,14 @@ def drawn(wildcards):
     }
 
 
-def limitation_runs(experiment):
-    """Checkpoints of the runs whose limitation is measured."""
+def first_test_split(wildcards):
+    return test_splits(dataset_of(wildcards.dataset))[0]
+
+
+def limitation_files(experiment):
+    """What was measured of each run whose limitation it is."""
     return expand(
-        f"{RUN}/checkpoint.pt",
+        f"{RUN}/limitations/{experiment}.csv",
         dataset=drawn_dataset(),
         model=config["limitations"][experiment],
         scale=config["scale"],
@@ -276,5 +280,6 @@ wildcard_constraints:
     scale="[a-z]+",
     seed=r"\d+",
     start=r"\d+",
+    purpose="simulation|limitations",
     table="|".join(TABLES),
     archive="[a-z0-9_]+",

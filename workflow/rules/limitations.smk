@@ -1,34 +1,53 @@
 # trained runs → the two limitations that the paper states, measured
 
 
-rule draw_limitation_starts:
+rule measure_drift:
     input:
-        unpack(drawn),
+        checkpoint=f"{RUN}/checkpoint.pt",
+        starts=f"{DATA}/starts/limitations/{{dataset}}.extxyz",
     output:
-        f"{DATA}/starts/limitations/starts.extxyz",
+        f"{RUN}/limitations/drift.csv",
     log:
-        "logs/draw_limitation_starts.log",
+        "logs/measure_drift/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:
-        "logs/benchmarks/draw_limitation_starts.tsv"
+        "logs/benchmarks/measure_drift/{dataset}/{scale}/{model}/seed{seed}.tsv"
     conda:
-        "../envs/torch.yaml"
-    params:
-        stores=drawn_stores,
-        split=drawn_split,
-        starts=lookup(within=config, dpath="limitations/starts"),
+        model_environment
+    threads: lookup(within=config, dpath="threads/predict")
+    resources:
+        gpu=lookup(within=config, dpath="gpu"),
     message:
-        "Drawing structures to simulate at constant energy"
+        "Measuring the energy drift of {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python -m leignn extract-frames --stores {params.stores}"
-        " --manifest {input.splits}/{params.split}.csv --count {params.starts}"
-        " --output {output} > {log} 2>&1"
+        "python -m leignn measure-drift --checkpoint {input.checkpoint} --starts {input.starts}"
+        " --threads {threads} --output {output} > {log} 2>&1"
 
 
-rule measure_limitations:
+rule measure_separation:
     input:
-        drift=limitation_runs("drift"),
-        separation=limitation_runs("separation"),
-        starts=f"{DATA}/starts/limitations/starts.extxyz",
+        checkpoint=f"{RUN}/checkpoint.pt",
+    output:
+        f"{RUN}/limitations/separation.csv",
+    log:
+        "logs/measure_separation/{dataset}/{scale}/{model}/seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/measure_separation/{dataset}/{scale}/{model}/seed{seed}.tsv"
+    conda:
+        model_environment
+    threads: lookup(within=config, dpath="threads/predict")
+    resources:
+        gpu=lookup(within=config, dpath="gpu"),
+    message:
+        "Measuring the coupling of distant molecules by {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "python -m leignn measure-separation --checkpoint {input.checkpoint}"
+        " --threads {threads} --output {output} > {log} 2>&1"
+
+
+rule join_limitations:
+    input:
+        drift=limitation_files("drift"),
+        separation=limitation_files("separation"),
     output:
         report(
             "results/limitations.csv",
@@ -37,19 +56,16 @@ rule measure_limitations:
             labels={"table": "limitations"},
         ),
     log:
-        "logs/measure_limitations.log",
+        "logs/join_limitations.log",
     benchmark:
-        "logs/benchmarks/measure_limitations.tsv"
+        "logs/benchmarks/join_limitations.tsv"
     conda:
-        "../envs/fairchem.yaml"
-    threads: lookup(within=config, dpath="threads/predict")
-    resources:
-        gpu=lookup(within=config, dpath="gpu"),
+        "../envs/report.yaml"
     message:
-        "Measuring energy drift and the coupling of distant molecules"
+        "Joining the measured limitations"
     shell:
-        "python -m leignn measure-limitations --drift {input.drift} --separation {input.separation}"
-        " --starts {input.starts} --threads {threads} --output {output} > {log} 2>&1"
+        "python -m leignn join-limitations --rows {input.drift} {input.separation}"
+        " --output {output} > {log} 2>&1"
 
 
 rule plot_limitations:

@@ -42,28 +42,29 @@ rule draw_starts:
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
     output:
-        f"{DATA}/starts/{{dataset}}.extxyz",
+        f"{DATA}/starts/{{purpose}}/{{dataset}}.extxyz",
     log:
-        "logs/draw_starts/{dataset}.log",
+        "logs/draw_starts/{purpose}/{dataset}.log",
     benchmark:
-        "logs/benchmarks/draw_starts/{dataset}.tsv"
+        "logs/benchmarks/draw_starts/{purpose}/{dataset}.tsv"
     conda:
         "../envs/torch.yaml"
     params:
         stores=stores_folder,
-        starts=lookup(within=config, dpath="simulation/starts"),
+        split=first_test_split,
+        starts=lookup(within=config, dpath="{purpose}/starts"),
     message:
-        "Drawing starting configurations from the test split of {wildcards.dataset}"
+        "Drawing starting configurations from {wildcards.dataset}, split {params.split}"
     shell:
-        "python -m leignn extract-frames --stores {params.stores} --manifest {input.splits}/test.csv"
-        " --count {params.starts} --output {output} > {log} 2>&1"
+        "python -m leignn extract-frames --stores {params.stores}"
+        " --manifest {input.splits}/{params.split}.csv --count {params.starts} --output {output} > {log} 2>&1"
 
 
 # The trajectory and thermo.csv are no outputs: they must survive a job that is killed.
 rule simulate_run:
     input:
         checkpoint=f"{RUN}/checkpoint.pt",
-        starts=f"{DATA}/starts/{{dataset}}.extxyz",
+        starts=f"{DATA}/starts/simulation/{{dataset}}.extxyz",
     output:
         outcome=f"{SIMULATION}/outcome.json",
     log:
