@@ -41,7 +41,10 @@ WITH_RUNS = [name for name, result in RESULTS.items() if result.models]
 def chosen(name, what):
     """The models or data sets of a result: the configuration's, else the declared."""
     result, scale = RESULTS[name], config["scale"]
-    declared = {"models": result.models_at(scale), "datasets": result.datasets_at(scale)}
+    declared = {
+        "models": result.models_at(scale),
+        "datasets": result.datasets_at(scale),
+    }
     return config.get(name, declared)[what]
 
 
