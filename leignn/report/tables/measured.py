@@ -57,7 +57,10 @@ def _split(run: Run, name: str, declared: Table) -> dict[str, Any]:
         raise InputError(f"{path} has no split {name!r}")
     for column in declared.columns.values():
         if column.metric and column.metric not in splits[name]:
-            raise InputError(f"{path} has no metric {column.metric!r} of split {name!r}: score the run anew")
+            raise InputError(
+                f"{path} has no metric {column.metric!r} of split {name!r}; it has "
+                f"{', '.join(splits[name])}: another version scored the run, or the name is wrong"
+            )
     return splits[name]
 
 
