@@ -82,7 +82,7 @@ def printed_number(value: object, column: Column) -> str:
         if isinstance(value, float) and not value.is_integer() and abs(value) < 1e4:
             return f"{value:.4g}"
         return f"{value:,.0f}"
-    if abs(value) < 0.1:
+    if abs(value) < 10**-column.decimals:
         return f"{value:.1g}"
     whole = column.whole_from is not None and abs(value) >= column.whole_from
     return f"{value:.{0 if whole else column.decimals}f}"
