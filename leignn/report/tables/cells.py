@@ -79,11 +79,10 @@ def printed_number(value: Any, column: Column) -> str:
         return "yes" if value else "no"
     if not isinstance(value, int | float | np.integer):
         return str(value)
+    number = float(value)
     if column.decimals is None:
-        if float(value) % 1 and abs(value) < 1e4:
-            return f"{value:.4g}"
-        return f"{value:,.0f}"
-    if abs(value) < 10**-column.decimals:
-        return f"{value:.1g}"
-    whole = column.whole_from is not None and abs(value) >= column.whole_from
-    return f"{value:.{0 if whole else column.decimals}f}"
+        return f"{number:.4g}" if number % 1 and abs(number) < 1e4 else f"{number:,.0f}"
+    if abs(number) < 10**-column.decimals:
+        return f"{number:.1g}"
+    whole = column.whole_from is not None and abs(number) >= column.whole_from
+    return f"{number:.{0 if whole else column.decimals}f}"
