@@ -3,7 +3,7 @@
 The plain loop has the same potential, the same integrator and the same graph; but ASE's neighbour list at
 every step, all of the batch made anew, the C library's usual memory, and the plain form of the model. The
 same loop with the model's fast form ("loop") tells what of it is the loop's. They take turns, in processes
-of their own. Beside them the smallest system eight times in one batch, as ``simulate-replicas`` runs it:
+of their own. Beside them the smallest system eight times in one batch, on TorchSim:
 its steps are those of all replicas together. Prints the medians and writes them as JSON. Run from the
 project's folder: ``python -m benchmarks.md``.
 """
@@ -115,19 +115,18 @@ def run(engine: str, size: str, graph: str, atoms: int, steps: int, threads: int
 
 def run_replicas(size: str, graph: str, atoms: int, steps: int, threads: int, device: str) -> float:
     """Seconds a step and replica, of :data:`REPLICAS` in one batch."""
-    from leignn.md.replicas import simulate_replicas
-    from leignn.md.simulate import Settings
+    from leignn.md.loop import simulate
+    from leignn.md.protocol import Simulation
+    from leignn.md.record import Record
+    from leignn.md.torchsim_engine import TorchSimEngine
 
     torch.set_num_threads(threads)
-    settings = [
-        Settings("langevin", temperature=500, timestep=1, steps=steps, every=steps, seed=seed)
-        for seed in range(REPLICAS)
-    ]
+    settings = Simulation(thermostat="langevin", temperature=500, timestep=1, steps=steps, every=steps)
+    seeds, replicas = range(REPLICAS), [system(atoms) for _ in range(REPLICAS)]
     trained = calculator("simulate", size, graph, device).trained
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = simulate_replicas(
-            [system(atoms) for _ in settings], settings, trained, device, Path(folder), [{}] * REPLICAS
-        )
+        record = Record(Path(folder), "torchsim", settings, seeds, [atoms] * REPLICAS, [{}] * REPLICAS)
+        outcomes = simulate(TorchSimEngine(replicas, settings, seeds, trained, device), record)
     return 1 / (REPLICAS * outcomes[0]["steps_per_second"])
 
 

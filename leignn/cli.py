@@ -24,7 +24,6 @@ COMMANDS = {
     "predict": ("leignn.evaluation.predict", "predict one split with a trained run"),
     "score": ("leignn.evaluation.score", "compute the metrics of a run from its predictions"),
     "simulate": ("leignn.md.simulate", "molecular dynamics with a trained potential"),
-    "simulate-replicas": ("leignn.md.replicas", "many simulations at once, on TorchSim"),
     "analyse-reference": ("leignn.md.reference_trajectory", "compute the observables of a reference"),
     "analyse-simulation": ("leignn.md.analysis", "compute the observables of a simulation"),
     "measure-drift": ("leignn.md.drift", "measure the energy drift of a trained potential"),

@@ -1,11 +1,34 @@
-"""What a data set's YAML says about simulations (its key ``md``), and what overrides it."""
+"""How is simulated and what is computed from it: the key ``md`` of a data set, and what overrides it."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from leignn.errors import InputError
 
 Distribution = Literal["rdf", "pair_distances"]
+Thermostat = Literal["nose-hoover", "langevin"]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The protocol of a simulation at constant temperature; spec: MDSim (Fu et al. 2023)."""
+
+    thermostat: Thermostat
+    temperature: float  # K
+    timestep: float  # fs
+    steps: int
+    every: int  # steps between frames
+    damping: float = 20.0  # Nosé–Hoover: Q = 3 N kT (damping · timestep)²
+    friction: float = 0.01  # Langevin, 1/fs
+
+    def __post_init__(self) -> None:
+        if self.thermostat not in get_args(Thermostat):
+            raise InputError(f"unknown thermostat {self.thermostat!r}")
+        for name in ("temperature", "timestep", "steps", "every", "damping", "friction"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name.replace('_', '-')}: {getattr(self, name)} is not positive")
+        if self.steps % self.every:
+            raise InputError(f"steps: {self.steps} is no multiple of every: {self.every}")
 
 
 @dataclass(frozen=True)
