@@ -76,10 +76,10 @@ def _run(command: str, argv: list[str]) -> int:
     module_name, summary = commands()[command]
     try:
         module = importlib.import_module(module_name)
+        parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
+        module.add_arguments(parser)
+        return module.main(parser.parse_args(argv)) or 0
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "leignn":
             raise
         raise InputError(f"needs the package {error.name!r}: pip install 'leignn[workflow]'") from error
-    parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
-    module.add_arguments(parser)
-    return module.main(parser.parse_args(argv)) or 0
