@@ -7,7 +7,6 @@ times are medians, with quartiles, of repeats in which the models take turns.
 """
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,7 @@ from ase import Atoms
 from ase.build import bulk
 from torch_geometric.data import Batch
 
-from leignn.config import validate
-from leignn.configure import resolve_run
+from leignn.config.run import RunConfig, resolve_run, settings_of
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.errors import InputError, RunFailedError
@@ -29,6 +27,7 @@ from leignn.neighbors import nearest_edges_of
 from leignn.profiling.measure import Timing, interleaved, peak_memory
 from leignn.profiling.profiled import Profiled, too_large
 from leignn.provenance import hardware
+from leignn.schemas import validate
 
 REFERENCE = "leignn"  # ratios are to this model's times
 REPEATS = ((4, 2, 2), (4, 4, 4), (7, 6, 6), (10, 10, 10), (16, 13, 12))  # copper: 64 to 9984 atoms
@@ -36,8 +35,8 @@ NEIGHBORS, CUTOFF = (6, 12, 18, 42, 78), 6.0  # of the 78 within 6 Å in copper 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=Path, required=True, help="config/datasets/<name>.yaml")
-    parser.add_argument("--models", type=Path, nargs="+", required=True, help="config/models/<name>.yaml …")
+    parser.add_argument("--dataset", required=True, help="name, or path of a data set's file")
+    parser.add_argument("--models", nargs="+", required=True, help="names, or paths of models' files")
     parser.add_argument("--scale", required=True, help="sizes: smoke, mini, hour or paper")
     parser.add_argument("--settings", default="{}", help="JSON, as for `configure`")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
@@ -63,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     devices = args.device or (["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])
     if "cuda" in devices and not torch.cuda.is_available():
         raise InputError("--device cuda: there is no CUDA device")
-    settings = json.loads(args.settings)
+    settings = settings_of(args.settings)
     runs = [resolve_run(args.dataset, model, args.scale, 0, settings) for model in args.models]
     published = pd.read_csv(args.published).set_index("model")["times_leignn"].to_dict()
     rows = []
@@ -72,7 +71,7 @@ def main(args: argparse.Namespace) -> None:
         batches = {name: m.frames[range(min(args.batch_size, len(m.frames)))] for name, m in models.items()}
         rows += failed + profile_training(models, batches, args.seconds)
         rows += profile_crystals(models, args.longest)
-    identity = {run["model"]: {key: run[key] for key in ("dataset", "scale", "title")} for run in runs}
+    identity = {run.model: {"dataset": run.dataset, "scale": run.scale, "title": run.title} for run in runs}
     for row in rows:
         row |= identity[row["model"]] | {"torch": torch.__version__}
     add_ratios(rows, published)
@@ -82,7 +81,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def load_models(
-    runs: list[dict[str, Any]], stores: Path, splits: Path, device: str
+    runs: list[RunConfig], stores: Path, splits: Path, device: str
 ) -> tuple[list[dict[str, Any]], dict[str, Profiled]]:
     """Rows of the runs whose model cannot be built; the models that have something to train, by name."""
     failed, models = [], {}
@@ -90,10 +89,10 @@ def load_models(
         try:
             model = Profiled(run, stores, splits, device)
         except RunFailedError as error:
-            failed.append(_row(run["model"], device, "training structures") | {"status": f"failed: {error}"})
+            failed.append(_row(run.model, device, "training structures") | {"status": f"failed: {error}"})
             continue
         if model.parameters:
-            models[run["model"]] = model
+            models[run.model] = model
     return failed, models
 
 

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leignn.config import load_validated, validate
 from leignn.errors import InputError
 from leignn.files import replacing
 from leignn.report.names import column_title
+from leignn.schemas import load_validated, validate
 
 Get = Callable[[str, str], float]  # (model, column) → value, NaN where there is none
 NOT_RUN = "not run"

@@ -13,13 +13,13 @@ import jinja2
 import pandas as pd
 import yaml
 
-from leignn.config import validate
 from leignn.errors import InputError
 from leignn.files import write_text
 from leignn.report.grid import load_grids
 from leignn.report.names import column_title
 from leignn.report.results import Run, load_runs
 from leignn.resources import CAPTIONS
+from leignn.schemas import validate
 
 TITLES = {
     "table1.csv": "Table 1. Energies and forces",

@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from leignn.config import load_yaml, validate
+from leignn.config.base import load_yaml
 from leignn.errors import InputError
 from leignn.files import read_json
 from leignn.report.layout import LAYOUTS
 from leignn.resources import SCHEMAS
+from leignn.schemas import validate
 
 
 @dataclass(frozen=True)

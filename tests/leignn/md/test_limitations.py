@@ -7,14 +7,14 @@ import pandas as pd
 from ase.build import bulk
 
 from leignn import cli
-from leignn.config import load_yaml
+from leignn.config.run import load_run_config
 from leignn.trained import save_failure
 
 
 def test_table_and_figure(untrained, tmp_path, capsys) -> None:
     failed = tmp_path / "schnet"
     shutil.copytree(untrained["schnet"], failed)
-    save_failure(failed / "checkpoint.pt", load_yaml(failed / "config.yaml"), "loss NaN at step 3")
+    save_failure(failed / "checkpoint.pt", load_run_config(failed), "loss NaN at step 3")
     runs = untrained | {"schnet": failed}
     ase.io.write(tmp_path / "starts.extxyz", bulk("Cu", cubic=True))
     for command in (

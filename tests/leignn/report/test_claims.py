@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from leignn.cli import main
-from leignn.config import load_validated
 from leignn.report.claims import check_claims
 from leignn.report.tables import build_table, load_published
+from leignn.schemas import load_validated
 
 PUBLISHED = Path(__file__).parents[3] / "config" / "published"
 TABLES = {"speed": {"label": "model", "groups": ["dataset"], "only": {"point": "training"}}}
