@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from leignn import __version__
 from leignn.resources import CHECKOUT
 
 PACKAGES = ("torch", "torch-geometric", "pytorch-lightning", "numpy", "ase", "vesin")
@@ -31,7 +32,7 @@ def process(started: datetime) -> dict[str, Any]:
         "command": f"python -m leignn {' '.join(sys.argv[1:])}",
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {"leignn": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "hardware": hardware(),

@@ -12,7 +12,6 @@ _INSTALLED = (_CODE / "shipped").is_dir()
 CHECKOUT = None if _INSTALLED else _CODE.parent
 CONFIG = _CODE / "shipped" if _INSTALLED else _CODE.parent / "config"
 SCHEMAS = _CODE / "schemas" if _INSTALLED else _CODE.parent / "workflow" / "schemas"
-CAPTIONS = _CODE / "captions" if _INSTALLED else _CODE.parent / "workflow" / "report"
 
 
 def config_file(name: str) -> Path:

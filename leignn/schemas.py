@@ -27,10 +27,3 @@ def validate(content: Any, schema: str, where: str | Path) -> None:
     except jsonschema.ValidationError as error:
         place = ".".join(map(str, error.absolute_path))
         raise InputError(f"{where}: {place + ': ' if place else ''}{error.message}") from error
-
-
-def load_validated(path: Path, schema: str) -> dict[str, Any]:
-    """Read a YAML mapping and :func:`validate` it."""
-    content = load_yaml(path)
-    validate(content, schema, path)
-    return content

@@ -15,6 +15,7 @@ from leignn.config.training import SomeTraining, Training
 from leignn.errors import InputError
 from leignn.resources import config_file, config_files
 
+DATASET_HELP = "a YAML file, or a name in config/datasets"
 SHARDS = ["*.extxyz.xz", "*.txt.xz"]  # what the tar of a part of OC20 holds
 
 

@@ -13,6 +13,7 @@ from leignn.config.training import SomeTraining
 from leignn.errors import InputError
 from leignn.resources import config_files
 
+MODEL_HELP = "a YAML file, or a name (or alias) in config/models"
 Hyperparameters = dict[str, Any]  # keyword arguments of the class: only it knows their names
 
 

@@ -12,9 +12,9 @@ import yaml
 from pydantic import NonNegativeInt
 
 from leignn.config.base import Scale, Strict
-from leignn.config.dataset import Dataset, Graph, load_dataset
+from leignn.config.dataset import DATASET_HELP, Dataset, Graph, load_dataset
 from leignn.config.merge import merge
-from leignn.config.model import Hyperparameters, Model, load_model
+from leignn.config.model import MODEL_HELP, Hyperparameters, Model, load_model
 from leignn.config.simulation import Simulation
 from leignn.config.training import SomeTraining, Training
 from leignn.errors import InputError
@@ -137,8 +137,8 @@ def load_run_config(folder: Path) -> RunConfig:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", required=True, help="name, or path of a data set's file")
-    parser.add_argument("--model", required=True, help="name, or path of a model's file")
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
+    parser.add_argument("--model", required=True, help=MODEL_HELP)
     parser.add_argument("--scale", choices=get_args(Scale), required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--settings", default="{}", help='JSON, e.g. {"training": {"max_steps": 100}}')

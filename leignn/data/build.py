@@ -11,7 +11,7 @@ import ase
 import numpy as np
 from tqdm import tqdm
 
-from leignn.config.dataset import AsePart, Dataset, Part, load_dataset
+from leignn.config.dataset import DATASET_HELP, AsePart, Dataset, Part, load_dataset
 from leignn.data.readers import raw_files, read_part
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
@@ -20,7 +20,7 @@ from leignn.provenance import sha256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", required=True, help="name, or path of a data set's file")
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--part", required=True, help="name of the part in that file")
     parser.add_argument("--raw", type=Path, required=True, help="folder the part's path is relative to")
     parser.add_argument("--output", type=Path, required=True, help="the store's folder")

@@ -25,7 +25,7 @@ import requests
 from tqdm import tqdm
 
 from leignn.config.archive import Archives, Download, ZenodoRecord
-from leignn.config.dataset import ShardedPart, load_dataset
+from leignn.config.dataset import DATASET_HELP, ShardedPart, load_dataset
 from leignn.data.zenodo import TIMEOUT, files_of
 from leignn.errors import InputError
 from leignn.files import replacing_folder
@@ -227,7 +227,7 @@ def fetch_from_zenodo(record: int, members: list[str], output: Path) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", help="name, or path of a data set's file; with --part")
+    parser.add_argument("--dataset", help=f"{DATASET_HELP}; with --part")
     parser.add_argument("--part", help="part of the data set")
     parser.add_argument("--archives", type=Path, help="config/archives.yaml, with --archive")
     parser.add_argument("--archive", help="name of an archive in that file")

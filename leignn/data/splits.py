@@ -16,7 +16,7 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 from pandas.api.types import union_categoricals
 
-from leignn.config.dataset import load_dataset
+from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.splits import ByCounts, ByManifest, ByMDSim, ByOC20, ByParts, Splits
 from leignn.data.store import BLOCK, Store
 from leignn.errors import InputError
@@ -27,7 +27,7 @@ COLUMNS = ["part", "index", "system_id", "frame"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", required=True, help="name, or path of a data set's file")
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--output", type=Path, required=True, help="folder for <split>.csv, splits.json")
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leignn.config.dataset import load_dataset
+from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.run import load_run_config
 from leignn.errors import InputError
 from leignn.files import read_arrays, read_json, replacing, write_text
@@ -29,7 +29,7 @@ SCHEMA = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--simulation", type=Path, required=True, help="folder that `simulate` wrote")
     parser.add_argument("--run", type=Path, required=True, help="the trained run's folder")
-    parser.add_argument("--dataset", required=True, help="name, or path of a data set's file")
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--reference", type=Path, required=True, help="what `analyse-reference` wrote")
     parser.add_argument("--output", type=Path, required=True, help="SIMULATION/observables.json")
 

@@ -3,7 +3,18 @@
 from dataclasses import dataclass
 
 from leignn.config.dataset import Dataset
-from leignn.config.simulation import Diffusion, Distribution
+from leignn.config.simulation import Distribution
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """How a diffusivity is read off a trajectory; times in ps (MDSim: 5, 0.05, 35, 40)."""
+
+    element: str
+    skip: float  # dropped at the start
+    spacing: float  # between the frames that count
+    lag: float  # at which it is read
+    stable: float  # shortest stable time for which it is
 
 
 @dataclass(frozen=True)
@@ -32,4 +43,5 @@ def analysis_of(dataset: Dataset) -> Analysis:
         InputError: the data set is not one for simulations.
     """
     md = dataset.dynamics
-    return Analysis(md.reference.part, md.reference.frame_time, md.distribution, md.window, md.diffusion)
+    diffusion = Diffusion(**md.diffusion.model_dump()) if md.diffusion else None
+    return Analysis(md.reference.part, md.reference.frame_time, md.distribution, md.window, diffusion)

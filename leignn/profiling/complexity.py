@@ -17,6 +17,8 @@ from ase import Atoms
 from ase.build import bulk
 from torch_geometric.data import Batch
 
+from leignn.config.dataset import DATASET_HELP
+from leignn.config.model import MODEL_HELP
 from leignn.config.run import RunConfig, resolve_run, settings_of
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
@@ -27,7 +29,6 @@ from leignn.neighbors import nearest_edges_of
 from leignn.profiling.measure import Timing, interleaved, peak_memory
 from leignn.profiling.profiled import Profiled, too_large
 from leignn.provenance import hardware
-from leignn.schemas import validate
 
 REFERENCE = "leignn"  # ratios are to this model's times
 REPEATS = ((4, 2, 2), (4, 4, 4), (7, 6, 6), (10, 10, 10), (16, 13, 12))  # copper: 64 to 9984 atoms
@@ -35,8 +36,8 @@ NEIGHBORS, CUTOFF = (6, 12, 18, 42, 78), 6.0  # of the 78 within 6 Å in copper 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", required=True, help="name, or path of a data set's file")
-    parser.add_argument("--models", nargs="+", required=True, help="names, or paths of models' files")
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
+    parser.add_argument("--models", nargs="+", required=True, help=f"each {MODEL_HELP}")
     parser.add_argument("--scale", required=True, help="sizes: smoke, mini, hour or paper")
     parser.add_argument("--settings", default="{}", help="JSON, as for `configure`")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
@@ -68,6 +69,10 @@ def main(args: argparse.Namespace) -> None:
     rows = []
     for device in devices:
         failed, models = load_models(runs, args.stores, args.splits, device)
+        if not models:
+            names = ", ".join(run["model"] for run in runs)
+            reasons = [row["status"].removeprefix("failed: ") for row in failed] or ["nothing to train"]
+            raise InputError(f"no model of {names} can be profiled: {'; '.join(reasons)}")
         batches = {name: m.frames[range(min(args.batch_size, len(m.frames)))] for name, m in models.items()}
         rows += failed + profile_training(models, batches, args.seconds)
         rows += profile_crystals(models, args.longest)
@@ -75,7 +80,6 @@ def main(args: argparse.Namespace) -> None:
     for row in rows:
         row |= identity[row["model"]] | {"torch": torch.__version__}
     add_ratios(rows, published)
-    validate(rows, "complexity", args.output)
     with replacing(args.output) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
 

@@ -7,31 +7,15 @@ from types import SimpleNamespace
 
 sys.path.insert(0, workflow.basedir)  # the library lies beside the Snakefile
 
-from leignn.config import load_validated, validate
-from leignn.configure import find_model, resolve_run
-from leignn.data.dataset_config import base_files, load_dataset, stores_of, test_splits
+from leignn.config.archive import Archives
+from leignn.config.dataset import Archived, Downloaded, Files, Generated, load_dataset
+from leignn.config.model import find_model, load_model
+from leignn.config.result import load_results
+from leignn.config.run import merged_simulation, resolve_run
 from leignn.errors import InputError
-from leignn.md.protocol import analysis_of, as_arguments, simulation_of
+from leignn.schemas import validate
+from leignn.resources import config_file, config_files
 
-TABLES = ["table1", "table2", "oc20_50k", "md17", "iso17"]
-MD_TABLES = ["table3", "figure5"]
-CLAIMED = [
-    *TABLES,
-    "table3",
-    "complexity",
-    "limitations",
-    "symmetry",
-]  # what the paper's claims are held against
-FIGURES = [
-    "figure1",
-    "figure2",
-    "figure3",
-    "complexity",
-    "figure5",
-    "dynamics",
-    "limitations",
-    "learning_curves",
-]
 RUN = "results/runs/{dataset}/{scale}/{model}/seed{seed}"
 SIMULATION = f"{RUN}/md/start{{start}}"
 
@@ -42,23 +26,64 @@ def stop(error):
     sys.exit(2)
 
 
-def dataset_file(name):
-    return Path("config/datasets") / f"{name}.yaml"
+DECLARATIONS = config_files("results")
+try:
+    RESULTS = load_results(DECLARATIONS.values())
+except InputError as error:
+    stop(error)
+TABLES = [name for name, result in RESULTS.items() if result.table]
+BUILT = [name for name in TABLES if RESULTS[name].table.built]
+CLAIMED = [name for name in TABLES if name != "claims"]
+FIGURES = [name for name, result in RESULTS.items() if result.figure]
+SIMULATED = [name for name, result in RESULTS.items() if result.simulated]
+WITH_RUNS = [name for name, result in RESULTS.items() if result.models]
+
+
+def chosen(name, what):
+    """The models or data sets of a result: the configuration's, else the declared."""
+    result, scale = RESULTS[name], config["scale"]
+    declared = {
+        "models": result.models_at(scale),
+        "datasets": result.datasets_at(scale),
+    }
+    return config.get(name, declared)[what]
+
+
+def shown(path):
+    """Mark a result's file for Snakemake's report: its declaration has category, title and caption."""
+    result = RESULTS[Path(path).stem]
+    return report(
+        path,
+        caption="../report/caption.rst",
+        category=result.category,
+        labels={"result": result.title},
+    )
+
+
+def declarations(names):
+    return [str(DECLARATIONS[name]) for name in names]
+
+
+def result_files():
+    """Every table, every figure, and the page."""
+    tables = expand("results/{name}.csv", name=TABLES)
+    figures = expand("results/{name}.svg", name=FIGURES)
+    return [*tables, *figures, "results/index.html"]
 
 
 @cache
 def dataset_of(name):
-    return load_dataset(dataset_file(name))
+    return load_dataset(name)
+
+
+def dataset_files(wildcards):
+    """The data set's file, and the one with what it shares with others."""
+    return dataset_of(wildcards.dataset).files
 
 
 @cache
 def model_file(name):
     return find_model(name)
-
-
-def dataset_base(wildcards):
-    """The file with what the data set shares with others."""
-    return base_files(dataset_file(wildcards.dataset))
 
 
 def run_settings():
@@ -68,44 +93,44 @@ def run_settings():
 
 def check_table(table):
     """Raise InputError unless every run of the table can be configured."""
-    for model in config[table]["models"]:
+    for model in chosen(table, "models"):
         path = model_file(model)
         if path.stem != model:
             raise InputError(f"{table}: {model!r} is another name of {path.stem!r}")
-        for name in config[table]["datasets"]:
-            resolve_run(dataset_file(name), path, config["scale"], 0, run_settings())
+        for name in chosen(table, "datasets"):
+            resolve_run(name, path, config["scale"], 0, run_settings())
 
 
 @cache
 def model_of(name):
     try:
-        return load_validated(model_file(name), "model")
+        return load_model(name)
     except InputError as error:
         stop(error)
 
 
 def model_environment(wildcards):
     """Conda file of the model's packages."""
-    return f"../envs/{model_of(wildcards.model).get('environment', 'torch')}.yaml"
+    return f"../envs/{model_of(wildcards.model).environment}.yaml"
 
 
 def statistics_input(wildcards):
     """What the model takes from the training split, if anything."""
-    if not model_of(wildcards.model).get("statistics"):
+    if not model_of(wildcards.model).statistics:
         return []
     return f"{RUN}/statistics.json".format(**wildcards)
 
 
 def part_of(wildcards):
-    return dataset_of(wildcards.dataset)["parts"][wildcards.part]
+    return dataset_of(wildcards.dataset).parts[wildcards.part].plain()
 
 
 def archive_of(wildcards):
-    return load_validated("config/archives.yaml", "archives")[wildcards.archive]
+    return Archives.load_named(wildcards.archive, "config/archives.yaml").plain()
 
 
 def split_rule(wildcards):
-    return dataset_of(wildcards.dataset)["splits"]
+    return dataset_of(wildcards.dataset).splits.plain()
 
 
 def standin_options():
@@ -114,38 +139,38 @@ def standin_options():
 
 def raw_root(wildcards):
     """Folder that the parts' paths are relative to."""
-    source = dataset_of(wildcards.dataset)["source"]
-    if "files" in source:
+    source = dataset_of(wildcards.dataset).source
+    if isinstance(source, Files):
         return config["samples_dir"]
-    if "archive" in source:
-        return f"{DATA}/archives/{source['archive']}"
+    if isinstance(source, Archived):
+        return f"{DATA}/archives/{source.archive}"
     return f"{DATA}/raw/{wildcards.dataset}"
 
 
 def raw_input(wildcards):
     """What a store is built from. A missing file of the user's is left to the command's own message."""
     dataset = dataset_of(wildcards.dataset)
-    if "generate" in dataset["source"]:
+    if isinstance(dataset.source, Generated):
         return f"{DATA}/raw/{wildcards.dataset}"
-    if "download" in dataset["source"]:
+    if isinstance(dataset.source, Downloaded):
         return f"{DATA}/raw/{wildcards.dataset}/{wildcards.part}"
-    if "archive" in dataset["source"]:
+    if isinstance(dataset.source, Archived):
         return raw_root(wildcards)
-    path = Path(raw_root(wildcards)) / dataset["parts"][wildcards.part]["path"]
+    path = Path(raw_root(wildcards)) / dataset.parts[wildcards.part].path
     return str(path) if path.exists() else []
 
 
 def stores_folder(wildcards):
-    return f"{DATA}/stores/{stores_of(dataset_of(wildcards.dataset))}"
+    return f"{DATA}/stores/{dataset_of(wildcards.dataset).stores}"
 
 
 def profiled(wildcards):
     """What `profile` reads: the first data set and all models of Table 1."""
-    dataset = SimpleNamespace(dataset=config["table1"]["datasets"][0])
+    dataset = SimpleNamespace(dataset=chosen("table1", "datasets")[0])
     return {
-        "dataset": dataset_file(dataset.dataset),
+        "dataset": dataset_of(dataset.dataset).files[0],
         "models": expand(
-            "config/models/{model}.yaml", model=config["table1"]["models"]
+            "config/models/{model}.yaml", model=chosen("table1", "models")
         ),
         "stores": stores_input(dataset),
         "splits": f"{DATA}/splits/{dataset.dataset}",
@@ -153,14 +178,14 @@ def profiled(wildcards):
 
 
 def profiled_stores(wildcards):
-    return stores_folder(SimpleNamespace(dataset=config["table1"]["datasets"][0]))
+    return stores_folder(SimpleNamespace(dataset=chosen("table1", "datasets")[0]))
 
 
 def stores_input(wildcards):
     return expand(
         "{folder}/{part}",
         folder=stores_folder(wildcards),
-        part=dataset_of(wildcards.dataset)["parts"],
+        part=dataset_of(wildcards.dataset).parts,
     )
 
 
@@ -170,8 +195,8 @@ def run_folders(tables):
     for table in tables:
         folders += expand(
             RUN,
-            dataset=config[table]["datasets"],
-            model=config[table]["models"],
+            dataset=chosen(table, "datasets"),
+            model=chosen(table, "models"),
             scale=config["scale"],
             seed=config["seeds"],
         )
@@ -192,40 +217,44 @@ def simulation_files(tables, name):
     )
 
 
-def references_of(*tables):
+def references_of(tables):
     """Observables of the reference trajectory of every data set of the tables."""
     datasets = dict.fromkeys(
-        name for table in tables for name in config[table]["datasets"]
+        name for table in tables for name in chosen(table, "datasets")
     )
     return expand("{data}/references/{dataset}.npz", data=DATA, dataset=datasets)
 
 
 def simulation_arguments(wildcards):
     settings = config["simulation"]["settings"]
-    dataset = dataset_of(wildcards.dataset)
-    return as_arguments(
-        simulation_of(dataset, model_of(wildcards.model), wildcards.scale, settings)
+    found = merged_simulation(
+        dataset_of(wildcards.dataset),
+        model_of(wildcards.model),
+        wildcards.scale,
+        settings,
+        {},
     )
+    return " ".join(f"--{key} {value}" for key, value in found.plain().items())
 
 
 def drawn_dataset():
     """The data set whose LEIGNN Figures 1 to 3 show."""
-    return config["table1"]["datasets"][0]
+    return chosen("table1", "datasets")[0]
 
 
 def drawn_stores(wildcards):
-    return f"{DATA}/stores/{stores_of(dataset_of(drawn_dataset()))}"
+    return f"{DATA}/stores/{dataset_of(drawn_dataset()).stores}"
 
 
 def drawn_split(wildcards):
-    return test_splits(dataset_of(drawn_dataset()))[0]
+    return dataset_of(drawn_dataset()).test_splits[0]
 
 
 def drawn(wildcards):
     """The trained run and the data that Figures 1 to 3 show."""
     name, seed = drawn_dataset(), config["seeds"][0]
     run = RUN.format(dataset=name, scale=config["scale"], model="leignn", seed=seed)
-    parts = dataset_of(name)["parts"]
+    parts = dataset_of(name).parts
     return {
         "checkpoint": f"{run}/checkpoint.pt",
         "stores": [f"{drawn_stores(wildcards)}/{part}" for part in parts],
@@ -234,7 +263,7 @@ def drawn(wildcards):
 
 
 def first_test_split(wildcards):
-    return test_splits(dataset_of(wildcards.dataset))[0]
+    return dataset_of(wildcards.dataset).test_splits[0]
 
 
 def limitation_files(experiment):
@@ -248,22 +277,40 @@ def limitation_files(experiment):
     )
 
 
-def table_caption(wildcards):
-    """The words of workflow/report: a report's caption file has no wildcards in its name."""
-    return Path(f"workflow/report/{wildcards.table}.rst").read_text()
+def table_declaration(wildcards):
+    return declarations([wildcards.table])
+
+
+def table_published(wildcards):
+    return config_file(f"published/{wildcards.table}.csv")
 
 
 def table_metrics(wildcards):
     return run_files([wildcards.table], "metrics.json")
 
 
+def table_observables(wildcards):
+    """Of the simulations, where the table has any."""
+    if wildcards.table not in SIMULATED:
+        return []
+    return simulation_files([wildcards.table], "observables.json")
+
+
+def table_category(wildcards):
+    return RESULTS[wildcards.table].category
+
+
+def table_title(wildcards):
+    return {"result": RESULTS[wildcards.table].title}
+
+
 try:
     validate(config, "config", "configuration")
-    for table in TABLES + MD_TABLES:
+    for table in WITH_RUNS:
         check_table(table)
-    for table in MD_TABLES:
-        for name in config[table]["datasets"]:
-            analysis_of(dataset_of(name))
+    for table in SIMULATED:
+        for name in chosen(table, "datasets"):
+            dataset_of(name).dynamics
     for experiment in ["drift", "separation"]:
         for model in config["limitations"][experiment]:
             model_file(model)
@@ -271,6 +318,8 @@ except InputError as error:
     stop(error)
 
 DATA = config["data_dir"]
+# For workflow/report/caption.rst. As parameters, a changed caption would run a measurement anew.
+config["captions"] = {name: result.caption for name, result in RESULTS.items()}
 
 
 wildcard_constraints:
@@ -281,5 +330,5 @@ wildcard_constraints:
     seed=r"\d+",
     start=r"\d+",
     purpose="simulation|limitations",
-    table="|".join(TABLES),
+    table="|".join(BUILT),
     archive="[a-z0-9_]+",

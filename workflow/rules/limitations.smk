@@ -49,12 +49,7 @@ rule join_limitations:
         drift=limitation_files("drift"),
         separation=limitation_files("separation"),
     output:
-        report(
-            "results/limitations.csv",
-            caption="../report/limitations.rst",
-            category="Tables",
-            labels={"table": "limitations"},
-        ),
+        shown("results/limitations.csv"),
     log:
         "logs/join_limitations.log",
     benchmark:
@@ -66,25 +61,3 @@ rule join_limitations:
     shell:
         "python -m leignn join-limitations --rows {input.drift} {input.separation}"
         " --output {output} > {log} 2>&1"
-
-
-rule plot_limitations:
-    input:
-        table="results/limitations.csv",
-    output:
-        report(
-            "results/limitations.svg",
-            caption="../report/limitations.rst",
-            category="Figures",
-            labels={"figure": "limitations"},
-        ),
-    log:
-        "logs/plot_limitations.log",
-    benchmark:
-        "logs/benchmarks/plot_limitations.tsv"
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Plotting {input.table}"
-    shell:
-        "python -m leignn plot-limitations --table {input.table} --output {output} > {log} 2>&1"

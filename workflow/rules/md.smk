@@ -18,7 +18,7 @@ rule generate_md_standin:
 
 rule analyse_reference:
     input:
-        dataset="config/datasets/{dataset}.yaml",
+        dataset=dataset_files,
         stores=stores_input,
     output:
         f"{DATA}/references/{{dataset}}.npz",
@@ -33,7 +33,7 @@ rule analyse_reference:
     message:
         "Computing the observables of the reference trajectory of {wildcards.dataset}"
     shell:
-        "python -m leignn analyse-reference --dataset {input.dataset} --stores {params.stores}"
+        "python -m leignn analyse-reference --dataset {wildcards.dataset} --stores {params.stores}"
         " --output {output} > {log} 2>&1"
 
 
@@ -91,7 +91,7 @@ rule analyse_simulation:
     input:
         outcome=f"{SIMULATION}/outcome.json",
         config=f"{RUN}/config.yaml",
-        dataset="config/datasets/{dataset}.yaml",
+        dataset=dataset_files,
         reference=f"{DATA}/references/{{dataset}}.npz",
     output:
         observables=f"{SIMULATION}/observables.json",
@@ -109,80 +109,5 @@ rule analyse_simulation:
         "Computing the observables of {wildcards.model} on {wildcards.dataset}, start {wildcards.start}"
     shell:
         "python -m leignn analyse-simulation --simulation {params.folder} --run {params.run}"
-        " --dataset {input.dataset} --reference {input.reference}"
+        " --dataset {wildcards.dataset} --reference {input.reference}"
         " --output {output.observables} > {log} 2>&1"
-
-
-rule build_table3:
-    input:
-        metrics=run_files(["table3"], "metrics.json"),
-        observables=simulation_files(["table3"], "observables.json"),
-        published="config/published/table3.csv",
-    output:
-        csv=report(
-            "results/table3.csv",
-            caption="../report/table3.rst",
-            category="Tables",
-            labels={"table": "table3"},
-        ),
-        markdown="results/table3.md",
-        latex="results/table3.tex",
-    log:
-        "logs/build_table3.log",
-    benchmark:
-        "logs/benchmarks/build_table3.tsv"
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Building Table 3"
-    shell:
-        "python -m leignn build-table3 --published {input.published} --metrics {input.metrics}"
-        " --observables {input.observables} --output {output.csv} > {log} 2>&1"
-
-
-rule plot_figure5:
-    input:
-        simulations=simulation_files(["figure5"], "observables.json"),
-        references=references_of("figure5"),
-    output:
-        report(
-            "results/figure5.svg",
-            caption="../report/figure5.rst",
-            category="Figures",
-            labels={"figure": "structure in simulations"},
-        ),
-    log:
-        "logs/plot_figure5.log",
-    benchmark:
-        "logs/benchmarks/plot_figure5.tsv"
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Plotting Figure 5"
-    shell:
-        "python -m leignn plot-figure5 --simulations {input.simulations}"
-        " --references {input.references} --output {output} > {log} 2>&1"
-
-
-rule plot_dynamics:
-    input:
-        simulations=simulation_files(["table3", "figure5"], "observables.json"),
-        references=references_of("table3", "figure5"),
-    output:
-        report(
-            "results/dynamics.svg",
-            caption="../report/dynamics.rst",
-            category="Figures",
-            labels={"figure": "forces, temperature, diffusion"},
-        ),
-    log:
-        "logs/plot_dynamics.log",
-    benchmark:
-        "logs/benchmarks/plot_dynamics.tsv"
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Plotting forces, temperatures and diffusion"
-    shell:
-        "python -m leignn plot-dynamics --simulations {input.simulations}"
-        " --references {input.references} --output {output} > {log} 2>&1"

@@ -1,6 +1,7 @@
 """Trajectories and their analysis: what is refused, and numbers known beforehand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -13,7 +14,6 @@ from made_runs import run_config
 
 from leignn.cli import main
 from leignn.config.dataset import load_dataset
-from leignn.config.simulation import Diffusion
 from leignn.data.build import build_store
 from leignn.data.md_standin import generate
 from leignn.data.store import write_store
@@ -22,7 +22,7 @@ from leignn.errors import InputError
 from leignn.files import read_arrays
 from leignn.md.analysis import observables
 from leignn.md.observables import pair_distances
-from leignn.md.protocol import Analysis, analysis_of
+from leignn.md.protocol import Analysis, Diffusion, analysis_of
 from leignn.md.reference_trajectory import diffusivity
 from leignn.md.trajectory import Trajectory, reference_trajectory, simulated_trajectory
 
@@ -136,11 +136,11 @@ def test_diffusivity_of_a_random_walk_is_read_at_its_lag() -> None:
     ratio = diffusivity(walk, how, "mdsim") / diffusivity(walk, how, "corrected")
     assert ratio == pytest.approx(windows / (windows - 1), rel=1e-9)
     with pytest.raises(InputError, match="too short for a diffusivity at a lag of 30 ps"):
-        diffusivity(walk, how.model_copy(update={"lag": 30.0}), "corrected")
+        diffusivity(walk, replace(how, lag=30.0), "corrected")
     with pytest.raises(InputError, match=r"0\.0125 ps apart allow no spacing of 0\.03 ps"):
-        diffusivity(walk, how.model_copy(update={"spacing": 0.03}), "corrected")
+        diffusivity(walk, replace(how, spacing=0.03), "corrected")
     with pytest.raises(InputError, match="the trajectory has no S"):
-        diffusivity(walk, how.model_copy(update={"element": "S"}), "corrected")
+        diffusivity(walk, replace(how, element="S"), "corrected")
 
 
 def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:

@@ -8,6 +8,7 @@ from ase.build import bulk
 
 from leignn import cli
 from leignn.config.run import load_run_config
+from leignn.resources import config_file
 from leignn.trained import save_failure
 
 
@@ -41,7 +42,8 @@ def test_table_and_figure(untrained, tmp_path, capsys) -> None:
     assert rows["status"][0] == "failed: loss NaN at step 3" and (rows["status"][1:] == "ok").all()
     assert rows["value"][1:].notna().all() and set(rows["stand_in"]) == {True}
     figure = tmp_path / "limitations.svg"
-    assert cli.main(["plot-limitations", "--table", str(table), "--output", str(figure)]) == 0
+    plot = ["plot-limitations", "--declaration", str(config_file("results/limitations.yaml"))]
+    assert cli.main([*plot, "--table", str(table), "--output", str(figure)]) == 0
     text = figure.read_text()
     assert "Vanilla + NMU" in text and "meV/atom/ps" in text and "SchNet" not in text
 
