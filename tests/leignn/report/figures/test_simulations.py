@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from leignn.cli import main
-from leignn.md.protocol import Diffusion
-from leignn.md.protocol import Analysis
+from leignn.md.protocol import Analysis, Diffusion
 from leignn.md.reference_trajectory import curves_of
 from leignn.md.trajectory import Trajectory
 
