@@ -167,7 +167,7 @@ def test_paper_scale_shows_the_whole_dag_with_downloads(project) -> None:
     assert found["simulate_run"] == 3 * (len(TABLE3) + 2)
     assert not {"generate_oc20_standin", "generate_md_standin"} & set(found)
     for part in ("train", "id", "ood_ads", "ood_cat", "ood_both"):
-        command = f"download --dataset config/datasets/oc20_200k.yaml --part {part} "
+        command = f"download --dataset oc20_200k --part {part} "
         assert command in done.stdout
 
 
@@ -211,10 +211,10 @@ def test_a_changed_base_configures_its_data_sets_anew(project) -> None:
         ("table1={datasets: [oc19], models: [leignn]}", "unknown data set 'oc19'"),
         ("table1={datasets: [oc20_standin], models: [e2gnn]}", "another name of 'leignn'"),
         ("seeds=[]", "seeds"),
-        ("training={learning_rat: 1}", "unknown training key 'learning_rat'"),
+        ("training={learning_rat: 1}", "unknown key 'training.learning_rat'"),
         ("training={max_steps: many}", "max_steps"),
-        ("training={batch_size: 0}", "batch_size: 0 is not positive"),
-        ("training={evaluate_every: 0}", "evaluate_every: 0 is not positive"),
+        ("training={batch_size: 0}", "training.batch_size: 0"),
+        ("training={evaluate_every: 0}", "training.evaluate_every: 0"),
     ],
 )
 def test_bad_configuration_is_one_sentence(project, setting, sentence) -> None:

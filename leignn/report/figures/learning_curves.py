@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.ticker import LogFormatter
 
 from leignn.report.drawing.style import COLOURS, save_figure
@@ -48,9 +49,11 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
         row[0].set_title(f"{members[0].config.dataset_info.title}, scale {members[0].config.scale}")
-    by_label = {}  # one entry for all seeds and data sets
+    by_label: dict[str, Artist] = {}  # one entry for all seeds and data sets
     for axis in axes[:, 0]:
         handles, labels = axis.get_legend_handles_labels()
         by_label |= dict(zip(labels, handles, strict=True))
-    figure.legend(by_label.values(), by_label.keys(), frameon=False, fontsize=8, loc="outside right upper")
+    figure.legend(
+        list(by_label.values()), list(by_label), frameon=False, fontsize=8, loc="outside right upper"
+    )
     save_figure(figure, output)

@@ -156,7 +156,8 @@ def _written_grid(section: pd.DataFrame, declared: Table, runs: list[Run]) -> Gr
     Texts and whole numbers that are the same in every row stand below.
     """
     label, parts = declared.label, declared.sections
-    columns, same = [], []
+    columns: list[Place] = []
+    same: list[Place] = []
     for name, column in declared.columns.items():
         holds = name in section and section[name].notna().any()
         if name == label or name in parts or column.shown == "csv" or not holds:

@@ -125,7 +125,7 @@ def _block(
             row[f"{place.name}_difference"] = difference
         rows.append(row)
     if declared.improvement:
-        rows.append(head | improvement({row["model"]: row for row in rows}, declared))
+        rows.append(head | improvement({row["model"]: row for row in rows}, declared.improvement, declared))
     table = _ranked(pd.DataFrame(rows), declared)
     if declared.rank_correlation:
         table.loc[len(table)] = head | rank_correlation(table, declared)
