@@ -44,11 +44,13 @@ class Strict(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _no_truth_for_numbers(cls, content: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _numbers_are_no_truth_values(cls, content: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         found = handler(content)
         for key, value in content.items() if isinstance(content, dict) else ():
-            if _truth_became_number(value, getattr(found, key)):
-                raise PydanticCustomError("number", "{key}: true or false in place of a number", {"key": key})
+            if _confused(value, getattr(found, key)):
+                raise PydanticCustomError(
+                    "number", "{key}: true or false in place of a number, or the reverse", {"key": key}
+                )
         return found
 
     @classmethod
@@ -92,14 +94,14 @@ class SomeOf:
         )
 
 
-def _truth_became_number(value: Any, found: Any) -> bool:
-    if isinstance(value, bool):
-        return isinstance(found, int | float) and not isinstance(found, bool)
+def _confused(value: Any, found: Any) -> bool:
+    """Whether true or false was taken for a number, or a number for true or false."""
     if isinstance(value, list | tuple) and isinstance(found, list | tuple):
-        return any(map(_truth_became_number, value, found))
+        return any(map(_confused, value, found))
     if isinstance(value, dict) and isinstance(found, dict):
-        return any(_truth_became_number(value[key], found.get(key)) for key in value)
-    return False
+        return any(_confused(value[key], found.get(key)) for key in value)
+    numbers = isinstance(value, int | float) and isinstance(found, int | float)
+    return numbers and isinstance(value, bool) != isinstance(found, bool)
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

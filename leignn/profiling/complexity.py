@@ -70,7 +70,7 @@ def main(args: argparse.Namespace) -> None:
     for device in devices:
         failed, models = load_models(runs, args.stores, args.splits, device)
         if not models:
-            names = ", ".join(run["model"] for run in runs)
+            names = ", ".join(run.model for run in runs)
             reasons = [row["status"].removeprefix("failed: ") for row in failed] or ["nothing to train"]
             raise InputError(f"no model of {names} can be profiled: {'; '.join(reasons)}")
         batches = {name: m.frames[range(min(args.batch_size, len(m.frames)))] for name, m in models.items()}

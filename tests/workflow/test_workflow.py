@@ -213,8 +213,8 @@ def test_a_changed_base_configures_its_data_sets_anew(project) -> None:
         ("seeds=[]", "seeds"),
         ("training={learning_rat: 1}", "unknown key 'training.learning_rat'"),
         ("training={max_steps: many}", "max_steps"),
-        ("training={batch_size: 0}", "training.batch_size: 0"),
-        ("training={evaluate_every: 0}", "training.evaluate_every: 0"),
+        ("training={batch_size: 0}", "training.batch_size: '0': input should be greater than 0"),
+        ("training={evaluate_every: 0}", "training.evaluate_every: '0'"),
     ],
 )
 def test_bad_configuration_is_one_sentence(project, setting, sentence) -> None:

@@ -51,5 +51,5 @@ def test_table_and_figure(untrained, tmp_path, capsys) -> None:
     assert cli.main([*join, str(files[0]), str(tmp_path / "other.csv")]) == 2
     assert "other.csv: its columns are ['a', 'b']" in capsys.readouterr().err
     table.write_text(table.read_text().replace("pair_energy", "pear_energy"))
-    assert cli.main(["plot-limitations", "--table", str(table), "--output", str(figure)]) == 2
+    assert cli.main([*plot, "--table", str(table), "--output", str(figure)]) == 2
     assert "pear_energy" in capsys.readouterr().err

@@ -227,7 +227,7 @@ def test_a_killed_run_resumes_to_the_same_numbers(copper, tmp_path) -> None:
     for name in ("straight", "killed"):
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings.plain()))
         command = [sys.executable, "-c", COMMAND, str(folder), str(stores), str(splits)]
         last = folder / "resume" / "last.ckpt"
         while name == "killed":
@@ -335,21 +335,22 @@ def test_a_failed_run_is_recorded_up_to_the_table(copper, tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"colour": 1}, "unknown training key 'colour'"),
+        ({"colour": 1}, "unknown key 'colour'"),
         ({"max_steps": 50}, "no multiple"),
         ({"precision": "8"}, "precision"),
-        ({"batch_size": "many"}, "training.batch_size: 'many' has the wrong type"),
-        ({"batch_size": 2.5}, "wrong type"),
-        ({"tf32": 1}, "wrong type"),
+        ({"batch_size": "many"}, "here: batch_size: 'many': input should be a valid integer"),
+        ({"batch_size": 2.5}, "batch_size: 2.5"),
+        ({"tf32": 1}, "tf32: true or false in place of a number, or the reverse"),
+        ({"batch_size": True}, "batch_size: true or false in place of a number"),
         ({"energy_target": "x"}, "energy_target"),
     ],
 )
 def test_bad_protocols(changes, message) -> None:
     with pytest.raises(InputError, match=message):
-        Training.from_dict(PROTOCOL | changes, "here")
-    assert Training.from_dict(PROTOCOL | {"max_steps": "80"}, "here").max_steps == 80
+        Training.checked(PROTOCOL | changes, "here")
+    assert Training.checked(PROTOCOL | {"max_steps": "80"}, "here").max_steps == 80
     with pytest.raises(InputError, match="'batch_size' is missing"):
-        Training.from_dict({k: v for k, v in PROTOCOL.items() if k != "batch_size"}, "here")
+        Training.checked({k: v for k, v in PROTOCOL.items() if k != "batch_size"}, "here")
 
 
 def test_empty_or_missing_manifest(copper, tmp_path) -> None:
