@@ -10,9 +10,9 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 
+from leignn.config.simulation import Simulation
 from leignn.md.ase_engine import AseEngine
 from leignn.md.loop import simulate
-from leignn.md.protocol import Simulation
 from leignn.md.record import Record
 from leignn.md.torchsim_engine import TorchSimEngine
 from leignn.potential import Potential

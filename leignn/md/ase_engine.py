@@ -9,8 +9,8 @@ from ase.md.md import MolecularDynamics
 from ase.md.nose_hoover_chain import NoseHooverChainNVT
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
+from leignn.config.simulation import Simulation
 from leignn.md.bounds import reason_to_stop
-from leignn.md.protocol import Simulation
 
 
 class AseEngine:

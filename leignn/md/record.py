@@ -1,6 +1,5 @@
 """What simulations leave behind: frames, what was seen in each, a state to go on from, how they ended."""
 
-import dataclasses
 import json
 import os
 from collections.abc import Sequence
@@ -12,9 +11,9 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
+from leignn.config.simulation import Simulation
 from leignn.errors import InputError
 from leignn.files import read_arrays, read_json, replacing, write_text
-from leignn.md.protocol import Simulation
 from leignn.provenance import process
 
 GROWING = ("trajectory.extxyz", "thermo.csv")
@@ -56,7 +55,7 @@ class Record:
         self.state = output / "state.npz"
         self.identities = [
             {
-                "settings": dataclasses.asdict(settings),
+                "settings": settings.model_dump(),
                 "seed": seed,
                 "start": start,
                 "atoms": count,

@@ -18,10 +18,10 @@ import torch
 from ase import Atoms
 
 from leignn.calculator import LEIGNNCalculator
+from leignn.config.simulation import Simulation, Thermostat
 from leignn.errors import InputError
 from leignn.md.ase_engine import AseEngine
 from leignn.md.loop import Engine, simulate
-from leignn.md.protocol import Simulation, Thermostat
 from leignn.md.record import Record
 from leignn.training.failure import add_argument, recorded
 
@@ -60,15 +60,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError("--seeds: the ASE engine takes one; several at once need --engine torchsim")
     if args.engine == "torchsim" and not args.wrap:
         raise InputError("--no-wrap: only the ASE engine can lose neighbours")
-    settings = Simulation(
-        thermostat=args.thermostat,
-        temperature=args.temperature,
-        timestep=args.timestep,
-        steps=args.steps,
-        every=args.every,
-        damping=args.damping,
-        friction=args.friction,
-    )
+    settings = Simulation.checked({name: getattr(args, name) for name in Simulation.model_fields}, "simulate")
     frames = starting_frames(args.start, args.frame, args.seeds)
     given = {"checkpoint": str(args.checkpoint), "start": str(args.start), "wrap": args.wrap}
     starts = [given | {"frame": number} for number, _ in frames]

@@ -10,9 +10,9 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from torch import Tensor
 from torch_sim.integrators.md import MDState
 
+from leignn.config.simulation import Simulation
 from leignn.errors import InputError
 from leignn.md.bounds import TEMPERATURE_BOUNDS, reason_to_stop
-from leignn.md.protocol import Simulation
 from leignn.md.torchsim_integrators import Langevin, NoseHoover
 from leignn.md.torchsim_potential import TorchSimPotential
 from leignn.trained import TrainedPotential

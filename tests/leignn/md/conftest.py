@@ -6,8 +6,7 @@ import pytest
 import torch
 import yaml
 
-from leignn.configure import find_model, resolve_run
-from leignn.resources import CONFIG
+from leignn.config.run import resolve_run
 from leignn.trained import TrainedPotential, potential_of
 from leignn.training.train import train
 
@@ -17,10 +16,10 @@ def untrained(tmp_path_factory) -> dict[str, Path]:
     """Run folders of untrained models by name, in float32 as all are."""
     found = {}
     for name in ("leignn", "vanilla_nmu", "schnet"):
-        run = resolve_run(CONFIG / "datasets" / "oc20_standin.yaml", find_model(name), "smoke", 0, {})
+        run = resolve_run("oc20_standin", name, "smoke", 0)
         torch.manual_seed(0)
         found[name] = tmp_path_factory.mktemp(name)
-        (found[name] / "config.yaml").write_text(yaml.safe_dump(run))
+        (found[name] / "config.yaml").write_text(yaml.safe_dump(run.plain()))
         TrainedPotential(potential_of(run), run, 7.0).save(found[name] / "checkpoint.pt")
     return found
 
@@ -29,8 +28,7 @@ def untrained(tmp_path_factory) -> dict[str, Path]:
 def copper_checkpoint(copper, tmp_path_factory) -> Path:
     """A checkpoint of a small LEIGNN, hardly trained."""
     protocol = {"learning_rate": 1e-3, "batch_size": 8, "evaluate_every": 20, "max_steps": 20}
-    dataset = CONFIG / "datasets" / "oc20_standin.yaml"
-    run = resolve_run(dataset, find_model("leignn"), "smoke", 0, {"training": protocol})
+    run = resolve_run("oc20_standin", "leignn", "smoke", 0, {"training": protocol})
     folder = tmp_path_factory.mktemp("copper")
     train(run, *copper, folder, "cpu")
     return folder / "checkpoint.pt"

@@ -7,6 +7,7 @@ import pytest
 from ase.build import bulk
 
 from leignn import cli
+from leignn.config.run import resolve_run
 from leignn.trained import save_failure
 
 
@@ -33,7 +34,9 @@ def test_by_command_with_a_trained_potential(copper_checkpoint, tmp_path, capsys
 
 @pytest.mark.parametrize("engine", ["ase", "torchsim"])
 def test_a_run_that_could_not_be_trained_is_an_outcome(tmp_path, engine) -> None:
-    save_failure(tmp_path / "checkpoint.pt", {}, "loss NaN at step 3")
+    save_failure(
+        tmp_path / "checkpoint.pt", resolve_run("oc20_standin", "schnet", "smoke", 0), "loss NaN at step 3"
+    )
     ase.io.write(tmp_path / "start.extxyz", bulk("Cu", cubic=True))
     command = ["simulate", "--checkpoint", str(tmp_path / "checkpoint.pt"), "--engine", engine]
     command += ["--start", str(tmp_path / "start.extxyz"), "--output", str(tmp_path / "md"), "--steps", "50"]
