@@ -39,7 +39,7 @@ COMMANDS = {
     "plot-complexity": ("leignn.report.complexity", "plot what `profile` measured"),
     "plot-limitations": ("leignn.report.limitations", "plot the measured limitations"),
     "render-page": ("leignn.report.page", "render the self-contained results page"),
-    "check-reference": ("leignn.reference", "compare the models with a golden file"),
+    "check-reference": ("leignn.golden", "compare the models with a golden file"),
     "check-observables": ("leignn.md.reference", "compare the observables of MD with a golden file"),
 }
 

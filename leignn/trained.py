@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from leignn.backend import accelerate
 from leignn.errors import InputError, RunFailedError
 from leignn.files import replacing
 from leignn.graph import GraphSpec
@@ -66,13 +67,14 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 def potential_of(config: dict[str, Any]) -> Potential:
-    """The untrained potential of a run's configuration."""
-    return build_potential(
+    """The untrained potential of a run's configuration, accelerated: all commands build theirs here."""
+    potential = build_potential(
         config["potential"],
         GraphSpec(**config["graph"]),
         config["hyperparameters"],
         config["environment"],
     )
+    return accelerate(potential)
 
 
 def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPotential:
