@@ -23,22 +23,4 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        "results/table1.csv",
-        "results/table2.csv",
-        "results/table3.csv",
-        "results/oc20_50k.csv",
-        "results/md17.csv",
-        "results/iso17.csv",
-        "results/claims.csv",
-        "results/symmetry.csv",
-        "results/complexity.csv",
-        "results/limitations.csv",
-        "results/figure1.svg",
-        "results/figure2.svg",
-        "results/figure3.svg",
-        "results/complexity.svg",
-        "results/learning_curves.svg",
-        "results/figure5.svg",
-        "results/dynamics.svg",
-        "results/limitations.svg",
-        "results/index.html",
+        result_files(),

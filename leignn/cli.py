@@ -1,9 +1,11 @@
 """``python -m leignn <command>``: one command for each arrow of the workflow."""
 
 import argparse
+import ast
 import errno
 import importlib
 import sys
+from pathlib import Path
 
 from leignn.errors import InputError
 from leignn.memory import keep_freed_memory
@@ -25,23 +27,28 @@ COMMANDS = {
     "simulate-replicas": ("leignn.md.replicas", "many simulations at once, on TorchSim"),
     "analyse-reference": ("leignn.md.reference_trajectory", "compute the observables of a reference"),
     "analyse-simulation": ("leignn.md.analysis", "compute the observables of a simulation"),
-    "measure-limitations": ("leignn.md.limitations", "measure the paper's two stated limitations"),
+    "measure-drift": ("leignn.md.drift", "measure the energy drift of a trained potential"),
+    "measure-separation": ("leignn.md.separation", "measure what two distant molecules do to each other"),
+    "join-limitations": ("leignn.md.limitations", "join the measured limitations of all runs"),
     "profile": ("leignn.profiling.complexity", "time, parameters, operations and memory of models"),
-    "build-table": ("leignn.report.tables", "build Table 1 or 2 from metrics files"),
-    "build-table3": ("leignn.report.md_table", "build Table 3 from metrics and simulations"),
-    "plot-figure5": ("leignn.report.figure5", "plot structures of simulations beside their references"),
-    "plot-dynamics": ("leignn.report.dynamics", "plot forces, temperatures and diffusion of simulations"),
-    "plot-learning-curves": ("leignn.report.figures", "plot validation errors against steps"),
-    "plot-concepts": ("leignn.report.concepts", "draw Figure 1: graph, geometry and symmetry"),
-    "plot-architecture": ("leignn.report.architecture", "draw Figure 2: the architecture of a LEIGNN"),
-    "plot-messages": ("leignn.report.messages", "draw Figure 3: how messages add up to a force"),
-    "check-claims": ("leignn.report.claims", "hold the paper's claims against the tables"),
-    "plot-complexity": ("leignn.report.complexity", "plot what `profile` measured"),
-    "plot-limitations": ("leignn.report.limitations", "plot the measured limitations"),
-    "render-page": ("leignn.report.page", "render the self-contained results page"),
+    "build-table": ("leignn.report.tables.build", "build a table from metrics and simulations"),
+    "check-claims": ("leignn.report.claims.check", "hold the paper's claims against the tables"),
+    "render-page": ("leignn.report.page.render", "render the self-contained results page"),
     "check-reference": ("leignn.golden", "compare the models with a golden file"),
-    "check-observables": ("leignn.md.reference", "compare the observables of MD with a golden file"),
+    "check-observables": ("leignn.md.golden", "compare the observables of MD with a golden file"),
 }
+
+
+FIGURES = Path(__file__).parent / "report" / "figures"
+
+
+def commands() -> dict[str, tuple[str, str]]:
+    """Module and summary of every command; each module of ``leignn/report/figures`` is a ``plot-<name>``."""
+    found = dict(COMMANDS)
+    for path in sorted(FIGURES.glob("[a-z]*.py")):
+        summary = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[0]
+        found[f"plot-{path.stem.replace('_', '-')}"] = (f"leignn.report.figures.{path.stem}", summary)
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,18 +56,13 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="leignn", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for name, (_, summary) in COMMANDS.items():
+    for name, (_, summary) in commands().items():
         subparsers.add_parser(name, help=summary, add_help=False)
     command = parser.parse_args(argv[:1]).command
 
     keep_freed_memory()
-    module_name, summary = COMMANDS[command]
-    module = importlib.import_module(module_name)
-    parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
-    module.add_arguments(parser)
-    args = parser.parse_args(argv[1:])
     try:
-        return module.main(args) or 0
+        return _run(command, argv[1:])
     except InputError as error:
         message = str(error)
     except OSError as error:
@@ -69,3 +71,16 @@ def main(argv: list[str] | None = None) -> int:
         message = f"the disk is full: {error.filename or 'a temporary file'} could not be written"
     print(f"leignn {command}: error: {message}", file=sys.stderr)
     return 2
+
+
+def _run(command: str, argv: list[str]) -> int:
+    module_name, summary = commands()[command]
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "leignn":
+            raise
+        raise InputError(f"needs the package {error.name!r}: pip install 'leignn[workflow]'") from error
+    parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
+    module.add_arguments(parser)
+    return module.main(parser.parse_args(argv)) or 0

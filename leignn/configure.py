@@ -12,25 +12,28 @@ from typing import Any
 
 import yaml
 
-from leignn.config import ROOT, Training, load_validated, load_yaml
-from leignn.data.dataset_config import load_dataset
+from leignn.config import Training, load_validated, load_yaml
+from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
 from leignn.errors import InputError
 from leignn.files import write_text
+from leignn.resources import config_files
 
-MODELS = ROOT / "config" / "models"
+MODEL_HELP = "a YAML file, or the name of one in config/models"
 
 
 def model_names() -> dict[str, Path]:
     """Every model's name and alias → its file in ``config/models/``."""
     names = {}
-    for path in sorted(MODELS.glob("*.yaml")):
-        for name in [path.stem, *load_yaml(path).get("aliases", [])]:
+    for stem, path in config_files("models").items():
+        for name in [stem, *load_yaml(path).get("aliases", [])]:
             names[name] = path
     return names
 
 
 def find_model(name: str) -> Path:
-    """File of the model called ``name`` (or one of its aliases, such as ``e2gnn``)."""
+    """File of the model called ``name`` (or one of its aliases, such as ``e2gnn``); a YAML file is itself."""
+    if name.endswith(".yaml"):
+        return Path(name)
     names = model_names()
     if name not in names:
         raise InputError(f"unknown model {name!r}: config/models has {', '.join(sorted(names))}")
@@ -85,8 +88,8 @@ def resolve_run(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=Path, required=True, help="config/datasets/<name>.yaml")
-    parser.add_argument("--model", type=Path, required=True, help="config/models/<name>.yaml")
+    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
+    parser.add_argument("--model", type=find_model, required=True, help=MODEL_HELP)
     parser.add_argument("--scale", required=True, help="smoke, mini, hour or paper")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--settings", default="{}", help='JSON, e.g. {"training": {"max_steps": 100}}')

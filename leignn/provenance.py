@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from leignn import __version__
+from leignn.resources import CHECKOUT
+
 PACKAGES = ("torch", "torch-geometric", "pytorch-lightning", "numpy", "ase", "vesin")
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def provenance(stores: Path, splits: Path, started: datetime) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def process(started: datetime) -> dict[str, Any]:
         "command": f"python -m leignn {' '.join(sys.argv[1:])}",
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {"leignn": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "hardware": hardware(),
@@ -67,8 +69,12 @@ def _cpu_name() -> str:
 
 
 def _git(*arguments: str) -> str | None:
+    if CHECKOUT is None:
+        return None  # an installed package, which may lie in a folder of someone else's repository
     try:
-        result = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True)
+        result = subprocess.run(
+            ["git", "-C", CHECKOUT, *arguments], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None  # an unpacked archive, or no git
     return result.stdout.strip()

@@ -33,8 +33,8 @@ def build_potential(
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] not in PACKAGES:
             raise RunFailedError(
-                f"{name} needs the package {error.name.split('.')[0]!r}: install it, or use --use-conda, "
-                f"which takes workflow/envs/{environment}.yaml"
+                f"{name} needs the package {error.name.split('.')[0]!r}: pip install 'leignn[baselines]', "
+                f"or as workflow/envs/{environment}.yaml says (--use-conda)"
             ) from error
         raise InputError(f"unknown potential {name!r}: no module {module_name}") from error
     except AttributeError as error:

@@ -1,10 +1,17 @@
-"""Run folders as `train` and `score` write them, made by hand."""
+"""Run folders as `train` and `score` write them, made by hand, and the tables that are built from them."""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 import yaml
+
+from leignn.config.result import Table
+from leignn.report.runs import load_runs
+from leignn.report.tables.build import build_table
+from leignn.report.tables.published import load_published
+from leignn.report.tables.read import declared_table
+from leignn.resources import config_file
 
 SPLITS = ["id", "ood_ads", "ood_cat", "ood_both"]
 
@@ -72,3 +79,47 @@ def make_run(
     }
     (run / "provenance.json").write_text(json.dumps(record))
     return run
+
+
+def member(folder: Path, molecule: str, model: str, title: str, family: str = "rMD17", **changes) -> Path:
+    """A run on one molecule, with its one test split."""
+    run = make_run(folder / molecule, model, title, **changes)
+    config, metrics = (
+        yaml.safe_load((run / "config.yaml").read_text()),
+        json.loads((run / "metrics.json").read_text()),
+    )
+    config["dataset"] = metrics["dataset"] = f"set_{molecule}"
+    config["dataset_info"] |= {"published_as": family, "stand_in": False, "member": molecule}
+    metrics["splits"] = {"test": metrics["splits"]["id"]}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    return run
+
+
+def declared(name: str) -> Table:
+    """What ``config/results`` says of a table."""
+    return declared_table(config_file(f"results/{name}.yaml"))
+
+
+def published(name: str) -> pd.DataFrame:
+    """The published values of a table."""
+    return load_published(config_file(f"published/{name}.csv"), declared(name))
+
+
+def table_of(runs: list[Path], name: str = "table1") -> pd.DataFrame:
+    """A table of run folders, its index the models."""
+    return build_table(declared(name), published(name), load_runs(runs), []).set_index("model")
+
+
+def build_arguments(name: str, runs: list[Path], output: Path) -> list[str]:
+    """The command that builds a table."""
+    files = ["--declaration", str(config_file(f"results/{name}.yaml"))]
+    files += ["--published", str(config_file(f"published/{name}.csv"))]
+    return [
+        "build-table",
+        *files,
+        "--metrics",
+        *(str(run / "metrics.json") for run in runs),
+        "--output",
+        str(output),
+    ]

@@ -11,7 +11,7 @@ import ase
 import numpy as np
 from tqdm import tqdm
 
-from leignn.data.dataset_config import load_dataset
+from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
 from leignn.data.readers import raw_files, read_part
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
@@ -20,7 +20,7 @@ from leignn.provenance import sha256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=Path, required=True, help="config/datasets/<name>.yaml")
+    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
     parser.add_argument("--part", required=True, help="name of the part in that file")
     parser.add_argument("--raw", type=Path, required=True, help="folder the part's path is relative to")
     parser.add_argument("--output", type=Path, required=True, help="the store's folder")

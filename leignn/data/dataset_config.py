@@ -5,14 +5,21 @@ from typing import Any
 
 from leignn.config import load_yaml, validate
 from leignn.errors import InputError
+from leignn.resources import config_file
 
+DATASET_HELP = "a YAML file, or the name of one in config/datasets"
 OC20_TESTS = ["id", "ood_ads", "ood_cat", "ood_both"]
+
+
+def find_dataset(name: str) -> Path:
+    """File of the data set called ``name``; a YAML file is itself."""
+    return Path(name) if name.endswith(".yaml") else config_file(f"datasets/{name}.yaml")
 
 
 def load_dataset(path: Path) -> dict[str, Any]:
     """Read and validate ``config/datasets/<name>.yaml``.
 
-    Keys that it lacks come from its ``base``, ``bases/<base>.yaml`` beside it.
+    Keys that it lacks come from its ``base``: ``bases/<base>.yaml`` beside it, or the shipped one.
 
     Raises:
         InputError: a file cannot be read, or a key or value is not in the schema.
@@ -33,7 +40,10 @@ def load_dataset(path: Path) -> dict[str, Any]:
 def base_files(path: Path) -> list[Path]:
     """The file that a data set's ``base`` names, if it has one."""
     base = load_yaml(path).get("base")
-    return [] if base is None else [Path(path).parent / "bases" / f"{base}.yaml"]
+    if base is None:
+        return []
+    own = Path(path).parent / "bases" / f"{base}.yaml"
+    return [own if own.exists() else config_file(f"datasets/bases/{base}.yaml")]
 
 
 def stores_of(dataset: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ import requests
 from tqdm import tqdm
 
 from leignn.config import load_validated
-from leignn.data.dataset_config import load_dataset
+from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
 from leignn.data.zenodo import TIMEOUT, files_of
 from leignn.errors import InputError
 from leignn.files import replacing_folder
@@ -231,7 +231,7 @@ def fetch_from_zenodo(record: int, members: list[str], output: Path) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=Path, help="config/datasets/<name>.yaml, with --part")
+    parser.add_argument("--dataset", type=find_dataset, help=f"{DATASET_HELP}; with --part")
     parser.add_argument("--part", help="part of the data set")
     parser.add_argument("--archives", type=Path, help="config/archives.yaml, with --archive")
     parser.add_argument("--archive", help="name of an archive in that file")

@@ -16,7 +16,7 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 from pandas.api.types import union_categoricals
 
-from leignn.data.dataset_config import load_dataset
+from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
 from leignn.data.store import BLOCK, Store
 from leignn.errors import InputError
 from leignn.files import replacing, write_text
@@ -26,7 +26,7 @@ COLUMNS = ["part", "index", "system_id", "frame"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=Path, required=True, help="config/datasets/<name>.yaml")
+    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--output", type=Path, required=True, help="folder for <split>.csv, splits.json")
 

@@ -1,10 +1,12 @@
 """The errors of Open Catalyst's S2EF task, from predictions and labels.
 
-Forces count on free atoms only. Definitions of cosine and EFwT as in Open Catalyst's evaluator
-(Chanussot et al. 2021): the mean over atoms of the cosine between predicted and true force, and
-the share of structures whose energy is within 0.02 eV and all of whose force components are
-within 0.03 eV/Å.
+Each metric is one function, and its name stands in ``metrics.json``. Forces count on free atoms only.
+Definitions of cosine and EFwT as in Open Catalyst's evaluator (Chanussot et al. 2021).
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,73 +14,150 @@ ENERGY_THRESHOLD = 0.02  # eV
 FORCE_THRESHOLD = 0.03  # eV/Å
 
 
-class ErrorSums:
-    """Sums over structures; added up batch by batch, so that memory does not grow with the split."""
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions of S structures with N atoms in all, beside their labels.
 
-    def __init__(self) -> None:
-        self.structures = 0
-        self._energy_error = self._energy_count = 0.0
-        self._force_error = self._zero_error = self._force_count = 0.0
-        self._cosine = self._cosine_count = 0.0
-        self._within = self._within_count = 0
+    Attributes:
+        energy, true_energy: (S,) eV, NaN where the label is missing.
+        forces, true_forces: (N, 3) eV/Å, NaN where the label is missing.
+        fixed: (N,) bool, atoms that do not count.
+        natoms: (S,) atoms of each structure.
+    """
 
-    def add(
-        self,
-        energy: np.ndarray,
-        true_energy: np.ndarray,
-        forces: np.ndarray,
-        true_forces: np.ndarray,
-        fixed: np.ndarray,
-        natoms: np.ndarray,
-    ) -> None:
-        """Add S structures with N atoms in all.
+    energy: np.ndarray
+    true_energy: np.ndarray
+    forces: np.ndarray
+    true_forces: np.ndarray
+    fixed: np.ndarray
+    natoms: np.ndarray
 
-        Args:
-            energy, true_energy: (S,) eV, NaN where the label is missing.
-            forces, true_forces: (N, 3) eV/Å, NaN where the label is missing.
-            fixed: (N,) bool, atoms that do not count.
-            natoms: (S,) atoms of each structure.
-        """
-        self.structures += len(natoms)
-        energy_error = np.abs(energy - true_energy)
-        has_energy = np.isfinite(true_energy)
-        self._energy_error += energy_error[has_energy].sum()
-        self._energy_count += int(has_energy.sum())
+    @cached_property
+    def has_energy(self) -> np.ndarray:
+        """(S,) bool."""
+        return np.isfinite(self.true_energy)
 
-        counted = ~fixed & np.isfinite(true_forces).all(1)
-        error = np.abs(forces[counted].astype(np.float64) - true_forces[counted])
-        self._force_error += error.sum()
-        self._zero_error += np.abs(true_forces[counted].astype(np.float64)).sum()
-        self._force_count += error.size
-        self._cosine += _cosine(forces[counted], true_forces[counted]).sum()
-        self._cosine_count += int(counted.sum())
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """(N,) bool: free atoms with a label."""
+        return ~self.fixed & np.isfinite(self.true_forces).all(1)
 
-        structure = np.repeat(np.arange(len(natoms)), natoms)[counted]
-        worst = np.zeros(len(natoms))
-        np.maximum.at(worst, structure, error.max(1, initial=0))
-        both = has_energy & (np.bincount(structure, minlength=len(natoms)) > 0)
-        self._within += int((both & (energy_error < ENERGY_THRESHOLD) & (worst < FORCE_THRESHOLD)).sum())
-        self._within_count += int(both.sum())
+    @cached_property
+    def energy_error(self) -> np.ndarray:
+        """(S,) eV, absolute."""
+        return np.abs(self.energy - self.true_energy)
 
-    def metrics(self) -> dict[str, float | int | None]:
-        """The metrics of one split as they stand in ``metrics.json``; None where no label was."""
-        return {
-            "structures": self.structures,
-            "energy_count": int(self._energy_count),
-            "energy_mae_mev": _ratio(1e3 * self._energy_error, self._energy_count),
-            "forces_count": int(self._force_count),
-            "forces_mae_mev_per_ang": _ratio(1e3 * self._force_error, self._force_count),
-            "forces_cosine": _ratio(self._cosine, self._cosine_count),
-            "efwt_percent": _ratio(100 * self._within, self._within_count),
-            "zero_forces_mae_mev_per_ang": _ratio(1e3 * self._zero_error, self._force_count),
-        }
+    @cached_property
+    def force_error(self) -> np.ndarray:
+        """(C, 3) eV/Å, absolute, of the counted atoms."""
+        return np.abs(self.forces[self.counted].astype(np.float64) - self.true_forces[self.counted])
 
 
-def _ratio(total: float, count: float) -> float | None:
-    return float(total / count) if count else None
+@dataclass(frozen=True)
+class Metric:
+    """``values`` of some structures; of all it is ``factor`` times their mean, without a factor their sum."""
+
+    values: Callable[[Predicted], np.ndarray]
+    factor: float | None
 
 
-def _cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N,) cosines; zero where a vector vanishes, as ``torch.cosine_similarity`` has it."""
+METRICS: dict[str, Metric] = {}  # in the order of metrics.json
+
+
+def mean_of(factor: float) -> Callable[[Callable], Callable]:
+    """A metric that is ``factor`` times the mean of what the function returns; None where that is nothing."""
+
+    def register(function: Callable[[Predicted], np.ndarray]) -> Callable:
+        METRICS[function.__name__] = Metric(function, factor)
+        return function
+
+    return register
+
+
+def number_of(function: Callable[[Predicted], np.ndarray]) -> Callable:
+    """A metric that is the number of true values of what the function returns."""
+    METRICS[function.__name__] = Metric(function, None)
+    return function
+
+
+@number_of
+def structures(p: Predicted) -> np.ndarray:
+    """All of the split."""
+    return np.ones(len(p.natoms), bool)
+
+
+@number_of
+def energy_count(p: Predicted) -> np.ndarray:
+    """Structures with an energy."""
+    return p.has_energy
+
+
+@mean_of(1e3)
+def energy_mae_mev(p: Predicted) -> np.ndarray:
+    """Mean absolute error of the energy of a structure, in meV."""
+    return p.energy_error[p.has_energy]
+
+
+@number_of
+def forces_count(p: Predicted) -> np.ndarray:
+    """Components of forces that count."""
+    return np.ones(p.force_error.shape, bool)
+
+
+@mean_of(1e3)
+def forces_mae_mev_per_ang(p: Predicted) -> np.ndarray:
+    """Mean absolute error of a component of a force, in meV/Å."""
+    return p.force_error
+
+
+@mean_of(1)
+def forces_cosine(p: Predicted) -> np.ndarray:
+    """Mean over atoms of the cosine between predicted and true force.
+
+    Zero where a vector vanishes, as ``torch.cosine_similarity`` has it.
+    """
+    first, second = p.forces[p.counted], p.true_forces[p.counted]
     norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return (first * second).sum(1, dtype=np.float64) / np.maximum(norms, 1e-8)
+
+
+@mean_of(100)
+def efwt_percent(p: Predicted) -> np.ndarray:
+    """Structures whose energy is within 0.02 eV and all of whose forces are within 0.03 eV/Å, in percent."""
+    structure = np.repeat(np.arange(len(p.natoms)), p.natoms)[p.counted]
+    worst = np.zeros(len(p.natoms))
+    np.maximum.at(worst, structure, p.force_error.max(1, initial=0))
+    both = p.has_energy & (np.bincount(structure, minlength=len(p.natoms)) > 0)
+    return ((p.energy_error < ENERGY_THRESHOLD) & (worst < FORCE_THRESHOLD))[both]
+
+
+@mean_of(1e3)
+def zero_forces_mae_mev_per_ang(p: Predicted) -> np.ndarray:
+    """What a prediction of no force at all would have, in meV/Å."""
+    return np.abs(p.true_forces[p.counted].astype(np.float64))
+
+
+class MetricSums:
+    """The metrics of one split, added up batch by batch, so that memory does not grow with it."""
+
+    def __init__(self) -> None:
+        self._sums = dict.fromkeys(METRICS, 0.0)
+        self._counts = dict.fromkeys(METRICS, 0)
+
+    def add(self, predicted: Predicted) -> None:
+        """Add some structures."""
+        for name, metric in METRICS.items():
+            values = metric.values(predicted)
+            self._sums[name] += values.sum()
+            self._counts[name] += values.size
+
+    def metrics(self) -> dict[str, float | int | None]:
+        """The metrics as they stand in ``metrics.json``; None where there was nothing to average."""
+        found: dict[str, float | int | None] = {}
+        for name, metric in METRICS.items():
+            total, count = self._sums[name], self._counts[name]
+            if metric.factor is None:
+                found[name] = int(total)
+            else:
+                found[name] = float(metric.factor * total / count) if count else None
+        return found

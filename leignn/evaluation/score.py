@@ -7,7 +7,7 @@ from pathlib import Path
 from leignn.config import load_yaml
 from leignn.data.frames import Frames, SequentialBatches
 from leignn.errors import InputError
-from leignn.evaluation.metrics import ErrorSums
+from leignn.evaluation.metrics import MetricSums, Predicted
 from leignn.evaluation.predict import FAILURE
 from leignn.files import read_arrays, read_json, write_text
 
@@ -61,13 +61,13 @@ def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | No
         raise InputError(f"{predictions} holds no predictions: no array {error}") from error
     if len(energy) != len(frames):
         raise InputError(f"{predictions} has {len(energy)} structures, its manifest {len(frames)}")
-    sums, first_atom = ErrorSums(), 0
+    sums, first_atom = MetricSums(), 0
     for indices in SequentialBatches(len(frames), CHUNK):
         labels = frames[indices]
         atoms = slice(first_atom, first_atom + len(labels.pos))
         if atoms.stop > len(forces):
             raise InputError(f"{predictions} has forces of {len(forces)} atoms, too few for its manifest")
-        sums.add(
+        predicted = Predicted(
             energy[indices],
             labels.energy.numpy(),
             forces[atoms],
@@ -75,5 +75,6 @@ def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | No
             labels.fixed.numpy(),
             labels.natoms.numpy(),
         )
+        sums.add(predicted)
         first_atom = atoms.stop
     return sums.metrics()

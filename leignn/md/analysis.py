@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from leignn.config import load_yaml, validate
-from leignn.data.dataset_config import load_dataset
+from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
 from leignn.errors import InputError
 from leignn.files import read_arrays, read_json, replacing, write_text
 from leignn.md.observables import pair_distances, pair_distances_mae, rdf, rdf_mae, stability
@@ -28,7 +28,7 @@ SCHEMA = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--simulation", type=Path, required=True, help="folder that `simulate` wrote")
     parser.add_argument("--run", type=Path, required=True, help="the trained run's folder")
-    parser.add_argument("--dataset", type=Path, required=True, help="config/datasets/<name>.yaml")
+    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
     parser.add_argument("--reference", type=Path, required=True, help="what `analyse-reference` wrote")
     parser.add_argument("--output", type=Path, required=True, help="SIMULATION/observables.json")
 

@@ -25,13 +25,12 @@ from tqdm import tqdm
 
 from leignn.errors import InputError
 from leignn.files import replacing
+from leignn.md.bounds import TEMPERATURE_BOUNDS, reason_to_stop
 from leignn.md.simulate import (
     FRAMES_A_STATE,
-    TEMPERATURE_BOUNDS,
     Settings,
     add_protocol_arguments,
     cut_back,
-    reason_to_stop,
     saved_state,
     settings_of,
     starting_frames,
@@ -235,14 +234,7 @@ class _Run:
         self.dynamics.keep(sound.to(state.device))
         if self.alive:
             self.state = state[torch.nonzero(sound).squeeze(1).to(state.device)]
-        return {
-            number: reason_to_stop(
-                frames[number].get_potential_energy(),
-                frames[number].get_forces(),
-                frames[number].get_temperature(),
-            )
-            for number in stopped
-        }
+        return {number: reason_to_stop(frames[number]) for number in stopped}
 
 
 def _save_state(

@@ -28,10 +28,10 @@ from tqdm import tqdm
 
 from leignn.errors import InputError
 from leignn.files import read_arrays, replacing, write_text
+from leignn.md.bounds import reason_to_stop
 from leignn.provenance import process
 from leignn.training.failure import add_argument, recorded
 
-TEMPERATURE_BOUNDS = (0.1, 1e5)  # K, MDSim's
 FRAMES_A_STATE = 20  # frames between saved states
 GROWING = ("trajectory.extxyz", "thermo.csv")
 THERMO = ("time_ps", "potential_ev", "kinetic_ev", "temperature_k", "largest_force_ev_per_ang")
@@ -165,7 +165,7 @@ def simulate(
     MaxwellBoltzmannDistribution(atoms, temperature_K=settings.temperature, rng=rng)
     dynamics = _dynamics(atoms, settings, rng)
     step = _resume(output, dynamics, rng, identity)
-    first, began, reason = step, time.perf_counter(), _out_of_bounds(atoms)
+    first, began, reason = step, time.perf_counter(), reason_to_stop(atoms)
     if step == 0:
         write_frame(output, atoms, settings, step)
     progress = tqdm(
@@ -175,7 +175,7 @@ def simulate(
         dynamics.step()
         step += 1
         progress.update()
-        reason = _out_of_bounds(atoms)
+        reason = reason_to_stop(atoms)
         if step % settings.every == 0 and not reason:
             write_frame(output, atoms, settings, step)
             rate = ns_per_day((step - first) / (time.perf_counter() - began), settings.timestep)
@@ -203,26 +203,6 @@ def _dynamics(atoms: Atoms, settings: Settings, rng: np.random.Generator) -> Mol
     return NoseHooverChainNVT(
         atoms, timestep, settings.temperature, tdamp=settings.damping * timestep, tchain=1
     )
-
-
-def _out_of_bounds(atoms: Atoms) -> str:
-    """Why the simulation has to stop; empty if it need not."""
-    return reason_to_stop(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_temperature())
-
-
-def reason_to_stop(energy: float, forces: np.ndarray, temperature: float) -> str:
-    """Why a simulation has to stop; empty if it need not.
-
-    Args:
-        energy: potential, eV.
-        forces: (n, 3) eV/Å.
-        temperature: K.
-    """
-    if not (np.isfinite(energy) and np.isfinite(forces).all()):
-        return f"energy {energy} eV or a force is not finite"
-    if not TEMPERATURE_BOUNDS[0] <= temperature <= TEMPERATURE_BOUNDS[1]:
-        return f"temperature {temperature:.3g} K is outside {TEMPERATURE_BOUNDS}"
-    return ""
 
 
 def write_frame(output: Path, atoms: Atoms, settings: Settings, step: int) -> None:

@@ -18,8 +18,8 @@ from ase import Atoms
 from ase.build import bulk
 from torch_geometric.data import Batch
 
-from leignn.config import validate
-from leignn.configure import resolve_run
+from leignn.configure import MODEL_HELP, find_model, resolve_run
+from leignn.data.dataset_config import DATASET_HELP, find_dataset
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.errors import InputError, RunFailedError
@@ -36,8 +36,8 @@ NEIGHBORS, CUTOFF = (6, 12, 18, 42, 78), 6.0  # of the 78 within 6 Å in copper 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=Path, required=True, help="config/datasets/<name>.yaml")
-    parser.add_argument("--models", type=Path, nargs="+", required=True, help="config/models/<name>.yaml …")
+    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
+    parser.add_argument("--models", type=find_model, nargs="+", required=True, help=f"each {MODEL_HELP}")
     parser.add_argument("--scale", required=True, help="sizes: smoke, mini, hour or paper")
     parser.add_argument("--settings", default="{}", help="JSON, as for `configure`")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
@@ -69,6 +69,10 @@ def main(args: argparse.Namespace) -> None:
     rows = []
     for device in devices:
         failed, models = load_models(runs, args.stores, args.splits, device)
+        if not models:
+            names = ", ".join(run["model"] for run in runs)
+            reasons = [row["status"].removeprefix("failed: ") for row in failed] or ["nothing to train"]
+            raise InputError(f"no model of {names} can be profiled: {'; '.join(reasons)}")
         batches = {name: m.frames[range(min(args.batch_size, len(m.frames)))] for name, m in models.items()}
         rows += failed + profile_training(models, batches, args.seconds)
         rows += profile_crystals(models, args.longest)
@@ -76,7 +80,6 @@ def main(args: argparse.Namespace) -> None:
     for row in rows:
         row |= identity[row["model"]] | {"torch": torch.__version__}
     add_ratios(rows, published)
-    validate(rows, "complexity", args.output)
     with replacing(args.output) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
 

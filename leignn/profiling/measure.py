@@ -27,7 +27,12 @@ def synchronise(device: str) -> None:
 
 
 def interleaved(
-    functions: Mapping[str, Callable[[], object]], device: str, least: int, most: int, seconds: float
+    functions: Mapping[str, Callable[[], object]],
+    device: str,
+    least: int,
+    most: int,
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
     """Time functions in turns, so that a drift of the machine hits all alike.
 
@@ -36,20 +41,21 @@ def interleaved(
         device: cpu or cuda.
         least, most: number of rounds, the one to warm up apart.
         seconds: after the least number of rounds, no further one begins that would end later.
+        clock: tells the time in seconds.
     """
     times: dict[str, list[float]] = {name: [] for name in functions}
-    begin = time.perf_counter()
+    begin = clock()
     for number in range(most + 1):
-        passed = time.perf_counter() - begin
+        passed = clock() - begin
         if number > least and passed * (number + 1) / number > seconds:
             break
         for name, function in functions.items():
             synchronise(device)
-            start = time.perf_counter()
+            start = clock()
             function()
             synchronise(device)
             if number:  # round 0 warms up
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return {
         name: Timing(*(float(q) for q in np.quantile(values, [0.5, 0.25, 0.75, 0])), len(values))
         for name, values in times.items()

@@ -15,7 +15,7 @@ from conftest import copper_frames, make_batch, structures
 from scipy.spatial.transform import Rotation
 
 from leignn import LEIGNNCalculator
-from leignn.config import ROOT, load_validated
+from leignn.config import load_validated
 from leignn.configure import find_model, resolve_run
 from leignn.data.frames import Frames
 from leignn.data.store import write_store
@@ -24,12 +24,13 @@ from leignn.evaluation.predict import predict
 from leignn.graph import GraphSpec
 from leignn.potential import EnergyPotential, Potential
 from leignn.registry import build_potential
+from leignn.resources import CONFIG
 from leignn.trained import load_trained
 from leignn.training.loss import absolute_errors
 from leignn.training.statistics import starting_point
 from leignn.training.train import train
 
-MODELS = sorted(path.stem for path in (ROOT / "config" / "models").glob("*.yaml"))
+MODELS = sorted(path.stem for path in (CONFIG / "models").glob("*.yaml"))
 # Every neighbour of these structures: which of equally distant ones a smaller graph takes is no model's.
 GRAPH = GraphSpec(5.0, 80, "ties")
 MEMBERS = ("slab", "triclinic", "layer", "molecule", "isolated atom")
@@ -213,7 +214,7 @@ def test_a_trained_checkpoint_predicts_and_runs_in_ase(copper, tmp_path, name) -
     protocol = {
         "learning_rate": 1e-2, "batch_size": 4, "evaluate_every": 20, "max_steps": 60, "forces_weight": 50,
     }  # fmt: skip
-    dataset = ROOT / "config" / "datasets" / "oc20_standin.yaml"
+    dataset = CONFIG / "datasets" / "oc20_standin.yaml"
     run = resolve_run(dataset, find_model(name), "smoke", 0, {"training": protocol})
     potential, train_frames, shift = starting_point(run, stores, splits)
     statistics = potential.compute_statistics(train_frames, shift)

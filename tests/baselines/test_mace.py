@@ -13,10 +13,10 @@ from ase import Atoms
 from conftest import copper_frames, make_batch, structures
 
 from baselines.mace import MACE
-from leignn.config import ROOT
 from leignn.data.frames import Frames
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
+from leignn.resources import CHECKOUT as ROOT
 
 SPEC = GraphSpec(4.5, 200, "ties")  # all neighbours
 SIZES = {

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from leignn.config import ROOT
+from leignn.resources import CHECKOUT as ROOT
 
 COPIED = ("leignn", "baselines", "config", "workflow", "tests", "Snakefile", "pyproject.toml")
 

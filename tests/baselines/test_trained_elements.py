@@ -8,12 +8,13 @@ import pytest
 from ase import Atoms
 from conftest import make_batch
 
-from leignn.config import ROOT, load_validated
+from leignn.config import load_validated
 from leignn.configure import find_model
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
 from leignn.potential import Potential
 from leignn.registry import build_potential
+from leignn.resources import CHECKOUT as ROOT
 
 NAMES = ["nequip", "deeppot_se"]
 SPEC = GraphSpec(5.0, 50)

@@ -8,30 +8,13 @@ from types import SimpleNamespace
 sys.path.insert(0, workflow.basedir)  # the library lies beside the Snakefile
 
 from leignn.config import load_validated, validate
+from leignn.config.result import load_results
 from leignn.configure import find_model, resolve_run
 from leignn.data.dataset_config import base_files, load_dataset, stores_of, test_splits
 from leignn.errors import InputError
 from leignn.md.protocol import analysis_of, as_arguments, simulation_of
+from leignn.resources import config_file, config_files
 
-TABLES = ["table1", "table2", "oc20_50k", "md17", "iso17"]
-MD_TABLES = ["table3", "figure5"]
-CLAIMED = [
-    *TABLES,
-    "table3",
-    "complexity",
-    "limitations",
-    "symmetry",
-]  # what the paper's claims are held against
-FIGURES = [
-    "figure1",
-    "figure2",
-    "figure3",
-    "complexity",
-    "figure5",
-    "dynamics",
-    "limitations",
-    "learning_curves",
-]
 RUN = "results/runs/{dataset}/{scale}/{model}/seed{seed}"
 SIMULATION = f"{RUN}/md/start{{start}}"
 
@@ -40,6 +23,51 @@ def stop(error):
     """End with one sentence and exit code 2, as the commands do."""
     print(f"configuration: error: {error}", file=sys.stderr, flush=True)
     sys.exit(2)
+
+
+DECLARATIONS = config_files("results")
+try:
+    RESULTS = load_results(DECLARATIONS.values())
+except InputError as error:
+    stop(error)
+TABLES = [name for name, result in RESULTS.items() if result.table]
+BUILT = [name for name in TABLES if RESULTS[name].table.built]
+CLAIMED = [name for name in TABLES if name != "claims"]
+FIGURES = [name for name, result in RESULTS.items() if result.figure]
+SIMULATED = [name for name, result in RESULTS.items() if result.simulated]
+WITH_RUNS = [name for name, result in RESULTS.items() if result.models]
+
+
+def chosen(name, what):
+    """The models or data sets of a result: the configuration's, else the declared."""
+    result, scale = RESULTS[name], config["scale"]
+    declared = {
+        "models": result.models_at(scale),
+        "datasets": result.datasets_at(scale),
+    }
+    return config.get(name, declared)[what]
+
+
+def shown(path):
+    """Mark a result's file for Snakemake's report: its declaration has category, title and caption."""
+    result = RESULTS[Path(path).stem]
+    return report(
+        path,
+        caption="../report/caption.rst",
+        category=result.category,
+        labels={"result": result.title},
+    )
+
+
+def declarations(names):
+    return [str(DECLARATIONS[name]) for name in names]
+
+
+def result_files():
+    """Every table, every figure, and the page."""
+    tables = expand("results/{name}.csv", name=TABLES)
+    figures = expand("results/{name}.svg", name=FIGURES)
+    return [*tables, *figures, "results/index.html"]
 
 
 def dataset_file(name):
@@ -68,11 +96,11 @@ def run_settings():
 
 def check_table(table):
     """Raise InputError unless every run of the table can be configured."""
-    for model in config[table]["models"]:
+    for model in chosen(table, "models"):
         path = model_file(model)
         if path.stem != model:
             raise InputError(f"{table}: {model!r} is another name of {path.stem!r}")
-        for name in config[table]["datasets"]:
+        for name in chosen(table, "datasets"):
             resolve_run(dataset_file(name), path, config["scale"], 0, run_settings())
 
 
@@ -141,11 +169,11 @@ def stores_folder(wildcards):
 
 def profiled(wildcards):
     """What `profile` reads: the first data set and all models of Table 1."""
-    dataset = SimpleNamespace(dataset=config["table1"]["datasets"][0])
+    dataset = SimpleNamespace(dataset=chosen("table1", "datasets")[0])
     return {
         "dataset": dataset_file(dataset.dataset),
         "models": expand(
-            "config/models/{model}.yaml", model=config["table1"]["models"]
+            "config/models/{model}.yaml", model=chosen("table1", "models")
         ),
         "stores": stores_input(dataset),
         "splits": f"{DATA}/splits/{dataset.dataset}",
@@ -153,7 +181,7 @@ def profiled(wildcards):
 
 
 def profiled_stores(wildcards):
-    return stores_folder(SimpleNamespace(dataset=config["table1"]["datasets"][0]))
+    return stores_folder(SimpleNamespace(dataset=chosen("table1", "datasets")[0]))
 
 
 def stores_input(wildcards):
@@ -170,8 +198,8 @@ def run_folders(tables):
     for table in tables:
         folders += expand(
             RUN,
-            dataset=config[table]["datasets"],
-            model=config[table]["models"],
+            dataset=chosen(table, "datasets"),
+            model=chosen(table, "models"),
             scale=config["scale"],
             seed=config["seeds"],
         )
@@ -192,10 +220,10 @@ def simulation_files(tables, name):
     )
 
 
-def references_of(*tables):
+def references_of(tables):
     """Observables of the reference trajectory of every data set of the tables."""
     datasets = dict.fromkeys(
-        name for table in tables for name in config[table]["datasets"]
+        name for table in tables for name in chosen(table, "datasets")
     )
     return expand("{data}/references/{dataset}.npz", data=DATA, dataset=datasets)
 
@@ -210,7 +238,7 @@ def simulation_arguments(wildcards):
 
 def drawn_dataset():
     """The data set whose LEIGNN Figures 1 to 3 show."""
-    return config["table1"]["datasets"][0]
+    return chosen("table1", "datasets")[0]
 
 
 def drawn_stores(wildcards):
@@ -233,10 +261,14 @@ def drawn(wildcards):
     }
 
 
-def limitation_runs(experiment):
-    """Checkpoints of the runs whose limitation is measured."""
+def first_test_split(wildcards):
+    return test_splits(dataset_of(wildcards.dataset))[0]
+
+
+def limitation_files(experiment):
+    """What was measured of each run whose limitation it is."""
     return expand(
-        f"{RUN}/checkpoint.pt",
+        f"{RUN}/limitations/{experiment}.csv",
         dataset=drawn_dataset(),
         model=config["limitations"][experiment],
         scale=config["scale"],
@@ -244,21 +276,39 @@ def limitation_runs(experiment):
     )
 
 
-def table_caption(wildcards):
-    """The words of workflow/report: a report's caption file has no wildcards in its name."""
-    return Path(f"workflow/report/{wildcards.table}.rst").read_text()
+def table_declaration(wildcards):
+    return declarations([wildcards.table])
+
+
+def table_published(wildcards):
+    return config_file(f"published/{wildcards.table}.csv")
 
 
 def table_metrics(wildcards):
     return run_files([wildcards.table], "metrics.json")
 
 
+def table_observables(wildcards):
+    """Of the simulations, where the table has any."""
+    if wildcards.table not in SIMULATED:
+        return []
+    return simulation_files([wildcards.table], "observables.json")
+
+
+def table_category(wildcards):
+    return RESULTS[wildcards.table].category
+
+
+def table_title(wildcards):
+    return {"result": RESULTS[wildcards.table].title}
+
+
 try:
     validate(config, "config", "configuration")
-    for table in TABLES + MD_TABLES:
+    for table in WITH_RUNS:
         check_table(table)
-    for table in MD_TABLES:
-        for name in config[table]["datasets"]:
+    for table in SIMULATED:
+        for name in chosen(table, "datasets"):
             analysis_of(dataset_of(name))
     for experiment in ["drift", "separation"]:
         for model in config["limitations"][experiment]:
@@ -267,6 +317,8 @@ except InputError as error:
     stop(error)
 
 DATA = config["data_dir"]
+# For workflow/report/caption.rst. As parameters, a changed caption would run a measurement anew.
+config["captions"] = {name: result.caption for name, result in RESULTS.items()}
 
 
 wildcard_constraints:
@@ -276,5 +328,6 @@ wildcard_constraints:
     scale="[a-z]+",
     seed=r"\d+",
     start=r"\d+",
-    table="|".join(TABLES),
+    purpose="simulation|limitations",
+    table="|".join(BUILT),
     archive="[a-z0-9_]+",

@@ -1,26 +1,16 @@
-# a trained LEIGNN → Figures 1 to 3; tables → claims
+# trained runs, simulations and tables → figures
 
 
-rule plot_concepts:
+rule plot_graphs:
     input:
         unpack(drawn),
     output:
-        figure=report(
-            "results/figure1.svg",
-            caption="../report/figure1.rst",
-            category="Figures",
-            labels={"figure": "graphs, geometry and symmetry"},
-        ),
-        numbers=report(
-            "results/symmetry.csv",
-            caption="../report/symmetry.rst",
-            category="Tables",
-            labels={"table": "symmetry"},
-        ),
+        figure=shown("results/figure1.svg"),
+        numbers=shown("results/symmetry.csv"),
     log:
-        "logs/plot_concepts.log",
+        "logs/plot_graphs.log",
     benchmark:
-        "logs/benchmarks/plot_concepts.tsv"
+        "logs/benchmarks/plot_graphs.tsv"
     conda:
         "../envs/figures.yaml"
     params:
@@ -29,7 +19,7 @@ rule plot_concepts:
     message:
         "Drawing Figure 1"
     shell:
-        "python -m leignn plot-concepts --checkpoint {input.checkpoint} --stores {params.stores}"
+        "python -m leignn plot-graphs --checkpoint {input.checkpoint} --stores {params.stores}"
         " --splits {input.splits} --split {params.split} --output {output.figure}"
         " --numbers {output.numbers} > {log} 2>&1"
 
@@ -38,12 +28,7 @@ rule plot_architecture:
     input:
         unpack(drawn),
     output:
-        report(
-            "results/figure2.svg",
-            caption="../report/figure2.rst",
-            category="Figures",
-            labels={"figure": "architecture"},
-        ),
+        shown("results/figure2.svg"),
     log:
         "logs/plot_architecture.log",
     benchmark:
@@ -61,12 +46,7 @@ rule plot_messages:
     input:
         unpack(drawn),
     output:
-        report(
-            "results/figure3.svg",
-            caption="../report/figure3.rst",
-            category="Figures",
-            labels={"figure": "messages and forces"},
-        ),
+        shown("results/figure3.svg"),
     log:
         "logs/plot_messages.log",
     benchmark:
@@ -83,25 +63,98 @@ rule plot_messages:
         " --splits {input.splits} --split {params.split} --output {output} > {log} 2>&1"
 
 
-rule check_claims:
+rule plot_learning_curves:
     input:
-        claims="config/published/claims.yaml",
-        tables=expand("results/{table}.csv", table=CLAIMED),
+        metrics=run_files(WITH_RUNS, "metrics.json"),
+        logs=run_files(WITH_RUNS, "log.csv"),
     output:
-        report(
-            "results/claims.csv",
-            caption="../report/claims.rst",
-            category="Scorecard",
-            labels={"table": "claims"},
-        ),
+        shown("results/learning_curves.svg"),
     log:
-        "logs/check_claims.log",
+        "logs/plot_learning_curves.log",
     benchmark:
-        "logs/benchmarks/check_claims.tsv"
+        "logs/benchmarks/plot_learning_curves.tsv"
+    conda:
+        "../envs/report.yaml"
+    params:
+        runs=run_folders(WITH_RUNS),
+    message:
+        "Plotting learning curves"
+    shell:
+        "python -m leignn plot-learning-curves --runs {params.runs} --output {output}"
+        " > {log} 2>&1"
+
+
+rule plot_complexity:
+    input:
+        declaration=declarations(["complexity"]),
+        table="results/complexity.csv",
+    output:
+        shown("results/complexity.svg"),
+    log:
+        "logs/plot_complexity.log",
+    benchmark:
+        "logs/benchmarks/plot_complexity.tsv"
     conda:
         "../envs/report.yaml"
     message:
-        "Holding the paper's claims against the tables"
+        "Plotting {input.table}"
     shell:
-        "python -m leignn check-claims --claims {input.claims} --tables {input.tables}"
-        " --output {output} > {log} 2>&1"
+        "python -m leignn plot-complexity --declaration {input.declaration}"
+        " --table {input.table} --output {output} > {log} 2>&1"
+
+
+rule plot_structure:
+    input:
+        simulations=simulation_files(["figure5"], "observables.json"),
+        references=references_of(["figure5"]),
+    output:
+        shown("results/figure5.svg"),
+    log:
+        "logs/plot_structure.log",
+    benchmark:
+        "logs/benchmarks/plot_structure.tsv"
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Plotting Figure 5"
+    shell:
+        "python -m leignn plot-structure --simulations {input.simulations}"
+        " --references {input.references} --output {output} > {log} 2>&1"
+
+
+rule plot_dynamics:
+    input:
+        simulations=simulation_files(SIMULATED, "observables.json"),
+        references=references_of(SIMULATED),
+    output:
+        shown("results/dynamics.svg"),
+    log:
+        "logs/plot_dynamics.log",
+    benchmark:
+        "logs/benchmarks/plot_dynamics.tsv"
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Plotting forces, temperatures and diffusion"
+    shell:
+        "python -m leignn plot-dynamics --simulations {input.simulations}"
+        " --references {input.references} --output {output} > {log} 2>&1"
+
+
+rule plot_limitations:
+    input:
+        declaration=declarations(["limitations"]),
+        table="results/limitations.csv",
+    output:
+        shown("results/limitations.svg"),
+    log:
+        "logs/plot_limitations.log",
+    benchmark:
+        "logs/benchmarks/plot_limitations.tsv"
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Plotting {input.table}"
+    shell:
+        "python -m leignn plot-limitations --declaration {input.declaration}"
+        " --table {input.table} --output {output} > {log} 2>&1"

@@ -1,74 +1,63 @@
 # trained runs → the two limitations that the paper states, measured
 
 
-rule draw_limitation_starts:
+rule measure_drift:
     input:
-        unpack(drawn),
+        checkpoint=f"{RUN}/checkpoint.pt",
+        starts=f"{DATA}/starts/limitations/{{dataset}}.extxyz",
     output:
-        f"{DATA}/starts/limitations/starts.extxyz",
+        f"{RUN}/limitations/drift.csv",
     log:
-        "logs/draw_limitation_starts.log",
+        "logs/measure_drift/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:
-        "logs/benchmarks/draw_limitation_starts.tsv"
+        "logs/benchmarks/measure_drift/{dataset}/{scale}/{model}/seed{seed}.tsv"
     conda:
-        "../envs/torch.yaml"
-    params:
-        stores=drawn_stores,
-        split=drawn_split,
-        starts=lookup(within=config, dpath="limitations/starts"),
-    message:
-        "Drawing structures to simulate at constant energy"
-    shell:
-        "python -m leignn extract-frames --stores {params.stores}"
-        " --manifest {input.splits}/{params.split}.csv --count {params.starts}"
-        " --output {output} > {log} 2>&1"
-
-
-rule measure_limitations:
-    input:
-        drift=limitation_runs("drift"),
-        separation=limitation_runs("separation"),
-        starts=f"{DATA}/starts/limitations/starts.extxyz",
-    output:
-        report(
-            "results/limitations.csv",
-            caption="../report/limitations.rst",
-            category="Tables",
-            labels={"table": "limitations"},
-        ),
-    log:
-        "logs/measure_limitations.log",
-    benchmark:
-        "logs/benchmarks/measure_limitations.tsv"
-    conda:
-        "../envs/fairchem.yaml"
+        model_environment
     threads: lookup(within=config, dpath="threads/predict")
     resources:
         gpu=lookup(within=config, dpath="gpu"),
     message:
-        "Measuring energy drift and the coupling of distant molecules"
+        "Measuring the energy drift of {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python -m leignn measure-limitations --drift {input.drift} --separation {input.separation}"
-        " --starts {input.starts} --threads {threads} --output {output} > {log} 2>&1"
+        "python -m leignn measure-drift --checkpoint {input.checkpoint} --starts {input.starts}"
+        " --threads {threads} --output {output} > {log} 2>&1"
 
 
-rule plot_limitations:
+rule measure_separation:
     input:
-        table="results/limitations.csv",
+        checkpoint=f"{RUN}/checkpoint.pt",
     output:
-        report(
-            "results/limitations.svg",
-            caption="../report/limitations.rst",
-            category="Figures",
-            labels={"figure": "limitations"},
-        ),
+        f"{RUN}/limitations/separation.csv",
     log:
-        "logs/plot_limitations.log",
+        "logs/measure_separation/{dataset}/{scale}/{model}/seed{seed}.log",
     benchmark:
-        "logs/benchmarks/plot_limitations.tsv"
+        "logs/benchmarks/measure_separation/{dataset}/{scale}/{model}/seed{seed}.tsv"
+    conda:
+        model_environment
+    threads: lookup(within=config, dpath="threads/predict")
+    resources:
+        gpu=lookup(within=config, dpath="gpu"),
+    message:
+        "Measuring the coupling of distant molecules by {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "python -m leignn measure-separation --checkpoint {input.checkpoint}"
+        " --threads {threads} --output {output} > {log} 2>&1"
+
+
+rule join_limitations:
+    input:
+        drift=limitation_files("drift"),
+        separation=limitation_files("separation"),
+    output:
+        shown("results/limitations.csv"),
+    log:
+        "logs/join_limitations.log",
+    benchmark:
+        "logs/benchmarks/join_limitations.tsv"
     conda:
         "../envs/report.yaml"
     message:
-        "Plotting {input.table}"
+        "Joining the measured limitations"
     shell:
-        "python -m leignn plot-limitations --table {input.table} --output {output} > {log} 2>&1"
+        "python -m leignn join-limitations --rows {input.drift} {input.separation}"
+        " --output {output} > {log} 2>&1"

@@ -42,28 +42,29 @@ rule draw_starts:
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
     output:
-        f"{DATA}/starts/{{dataset}}.extxyz",
+        f"{DATA}/starts/{{purpose}}/{{dataset}}.extxyz",
     log:
-        "logs/draw_starts/{dataset}.log",
+        "logs/draw_starts/{purpose}/{dataset}.log",
     benchmark:
-        "logs/benchmarks/draw_starts/{dataset}.tsv"
+        "logs/benchmarks/draw_starts/{purpose}/{dataset}.tsv"
     conda:
         "../envs/torch.yaml"
     params:
         stores=stores_folder,
-        starts=lookup(within=config, dpath="simulation/starts"),
+        split=first_test_split,
+        starts=lookup(within=config, dpath="{purpose}/starts"),
     message:
-        "Drawing starting configurations from the test split of {wildcards.dataset}"
+        "Drawing starting configurations from {wildcards.dataset}, split {params.split}"
     shell:
-        "python -m leignn extract-frames --stores {params.stores} --manifest {input.splits}/test.csv"
-        " --count {params.starts} --output {output} > {log} 2>&1"
+        "python -m leignn extract-frames --stores {params.stores}"
+        " --manifest {input.splits}/{params.split}.csv --count {params.starts} --output {output} > {log} 2>&1"
 
 
 # The trajectory and thermo.csv are no outputs: they must survive a job that is killed.
 rule simulate_run:
     input:
         checkpoint=f"{RUN}/checkpoint.pt",
-        starts=f"{DATA}/starts/{{dataset}}.extxyz",
+        starts=f"{DATA}/starts/simulation/{{dataset}}.extxyz",
     output:
         outcome=f"{SIMULATION}/outcome.json",
     log:
@@ -110,78 +111,3 @@ rule analyse_simulation:
         "python -m leignn analyse-simulation --simulation {params.folder} --run {params.run}"
         " --dataset {input.dataset} --reference {input.reference}"
         " --output {output.observables} > {log} 2>&1"
-
-
-rule build_table3:
-    input:
-        metrics=run_files(["table3"], "metrics.json"),
-        observables=simulation_files(["table3"], "observables.json"),
-        published="config/published/table3.csv",
-    output:
-        csv=report(
-            "results/table3.csv",
-            caption="../report/table3.rst",
-            category="Tables",
-            labels={"table": "table3"},
-        ),
-        markdown="results/table3.md",
-        latex="results/table3.tex",
-    log:
-        "logs/build_table3.log",
-    benchmark:
-        "logs/benchmarks/build_table3.tsv"
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Building Table 3"
-    shell:
-        "python -m leignn build-table3 --published {input.published} --metrics {input.metrics}"
-        " --observables {input.observables} --output {output.csv} > {log} 2>&1"
-
-
-rule plot_figure5:
-    input:
-        simulations=simulation_files(["figure5"], "observables.json"),
-        references=references_of("figure5"),
-    output:
-        report(
-            "results/figure5.svg",
-            caption="../report/figure5.rst",
-            category="Figures",
-            labels={"figure": "structure in simulations"},
-        ),
-    log:
-        "logs/plot_figure5.log",
-    benchmark:
-        "logs/benchmarks/plot_figure5.tsv"
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Plotting Figure 5"
-    shell:
-        "python -m leignn plot-figure5 --simulations {input.simulations}"
-        " --references {input.references} --output {output} > {log} 2>&1"
-
-
-rule plot_dynamics:
-    input:
-        simulations=simulation_files(["table3", "figure5"], "observables.json"),
-        references=references_of("table3", "figure5"),
-    output:
-        report(
-            "results/dynamics.svg",
-            caption="../report/dynamics.rst",
-            category="Figures",
-            labels={"figure": "forces, temperature, diffusion"},
-        ),
-    log:
-        "logs/plot_dynamics.log",
-    benchmark:
-        "logs/benchmarks/plot_dynamics.tsv"
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Plotting forces, temperatures and diffusion"
-    shell:
-        "python -m leignn plot-dynamics --simulations {input.simulations}"
-        " --references {input.references} --output {output} > {log} 2>&1"

@@ -7,12 +7,7 @@ rule profile_models:
         unpack(profiled),
         published="config/published/complexity.csv",
     output:
-        report(
-            "results/complexity.csv",
-            caption="../report/complexity.rst",
-            category="Tables",
-            labels={"table": "complexity"},
-        ),
+        shown("results/complexity.csv"),
     log:
         "logs/profile_models.log",
     benchmark:
@@ -33,26 +28,3 @@ rule profile_models:
         " --scale {params.scale} --settings {params.settings:q} --stores {params.stores}"
         " --splits {input.splits} --published {input.published} --threads {threads}"
         " --output {output} > {log} 2>&1"
-
-
-rule plot_complexity:
-    input:
-        complexity="results/complexity.csv",
-    output:
-        report(
-            "results/complexity.svg",
-            caption="../report/complexity.rst",
-            category="Figures",
-            labels={"figure": "complexity"},
-        ),
-    log:
-        "logs/plot_complexity.log",
-    benchmark:
-        "logs/benchmarks/plot_complexity.tsv"
-    conda:
-        "../envs/report.yaml"
-    message:
-        "Plotting {input.complexity}"
-    shell:
-        "python -m leignn plot-complexity --complexity {input.complexity} --output {output}"
-        " > {log} 2>&1"

@@ -1,16 +1,18 @@
-# metrics → tables, figures, page
+# metrics, observables → tables; tables, figures → claims, page
 
 
 rule build_table:
     input:
+        declaration=table_declaration,
+        published=table_published,
         metrics=table_metrics,
-        published="config/published/{table}.csv",
+        observables=table_observables,
     output:
         csv=report(
             "results/{table}.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
+            caption="../report/caption.rst",
+            category=table_category,
+            labels=table_title,
         ),
         markdown="results/{table}.md",
         latex="results/{table}.tex",
@@ -20,55 +22,44 @@ rule build_table:
         "logs/benchmarks/build_table/{table}.tsv"
     conda:
         "../envs/report.yaml"
-    params:
-        caption=table_caption,
     message:
         "Building {wildcards.table}"
     shell:
-        "python -m leignn build-table --table {wildcards.table} --published {input.published}"
-        " --metrics {input.metrics} --output {output.csv} > {log} 2>&1"
+        "python -m leignn build-table --declaration {input.declaration}"
+        " --published {input.published} --metrics {input.metrics}"
+        " --observables {input.observables} --output {output.csv} > {log} 2>&1"
 
 
-rule plot_learning_curves:
+rule check_claims:
     input:
-        metrics=run_files(TABLES + MD_TABLES, "metrics.json"),
-        logs=run_files(TABLES + MD_TABLES, "log.csv"),
+        claims="config/published/claims.yaml",
+        declarations=declarations(CLAIMED),
+        tables=expand("results/{table}.csv", table=CLAIMED),
     output:
-        report(
-            "results/learning_curves.svg",
-            caption="../report/learning_curves.rst",
-            category="Figures",
-            labels={"figure": "learning curves"},
-        ),
+        shown("results/claims.csv"),
     log:
-        "logs/plot_learning_curves.log",
+        "logs/check_claims.log",
     benchmark:
-        "logs/benchmarks/plot_learning_curves.tsv"
+        "logs/benchmarks/check_claims.tsv"
     conda:
         "../envs/report.yaml"
-    params:
-        runs=run_folders(TABLES + MD_TABLES),
     message:
-        "Plotting learning curves"
+        "Holding the paper's claims against the tables"
     shell:
-        "python -m leignn plot-learning-curves --runs {params.runs} --output {output}"
-        " > {log} 2>&1"
+        "python -m leignn check-claims --claims {input.claims}"
+        " --declarations {input.declarations} --tables {input.tables}"
+        " --output {output} > {log} 2>&1"
 
 
 rule render_page:
     input:
-        claims="results/claims.csv",
-        tables=expand("results/{table}.csv", table=CLAIMED),
+        declarations=declarations(RESULTS),
+        tables=expand("results/{table}.csv", table=TABLES),
         figures=expand("results/{figure}.svg", figure=FIGURES),
-        metrics=run_files(TABLES + MD_TABLES, "metrics.json"),
-        logs=run_files(TABLES + MD_TABLES, "log.csv"),
+        metrics=run_files(WITH_RUNS, "metrics.json"),
+        logs=run_files(WITH_RUNS, "log.csv"),
     output:
-        report(
-            "results/index.html",
-            caption="../report/page.rst",
-            category="Scorecard",
-            labels={"table": "the whole page"},
-        ),
+        shown("results/index.html"),
     log:
         "logs/render_page.log",
     benchmark:
@@ -76,9 +67,10 @@ rule render_page:
     conda:
         "../envs/report.yaml"
     params:
-        runs=run_folders(TABLES + MD_TABLES),
+        folder=subpath(output[0], parent=True),
+        runs=run_folders(WITH_RUNS),
     message:
         "Rendering the page {output}"
     shell:
-        "python -m leignn render-page --claims {input.claims} --tables {input.tables}"
-        " --figures {input.figures} --runs {params.runs} --output {output} > {log} 2>&1"
+        "python -m leignn render-page --declarations {input.declarations}"
+        " --folder {params.folder} --runs {params.runs} --output {output} > {log} 2>&1"

@@ -123,6 +123,7 @@ def test_the_ten_molecules_in_each_family() -> None:
 
 def test_a_base_that_is_not_there(tmp_path) -> None:
     content = yaml.safe_load((DATASETS / "rmd17_ethanol.yaml").read_text())
+    content["base"] = "nowhere"
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(InputError, match=r"bases/rmd17\.yaml cannot be read"):
+    with pytest.raises(InputError, match=r"bases/nowhere\.yaml cannot be read"):
         load_dataset(tmp_path / "mine.yaml")

@@ -17,9 +17,10 @@ import pytest
 import yaml
 
 from leignn.cli import main
-from leignn.config import ROOT, load_validated
+from leignn.config import load_validated
 from leignn.data import download
 from leignn.data.dataset_config import load_dataset
+from leignn.resources import CONFIG
 
 NAME = "shards.tar"
 SHARDS = {
@@ -111,7 +112,7 @@ def fetch(tmp_path, server, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
     def run(part: str = "train", **changes) -> int:
-        dataset = yaml.safe_load((ROOT / "config/datasets/oc20_200k.yaml").read_text())
+        dataset = yaml.safe_load((CONFIG / "datasets/oc20_200k.yaml").read_text())
         dataset["parts"]["train"] |= {
             "url": server.url,
             "md5": hashlib.md5(server.content).hexdigest(),
@@ -311,7 +312,7 @@ def test_unknown_part(fetch, capsys):
 
 
 def test_part_that_is_not_downloaded(tmp_path, capsys):
-    dataset = str(ROOT / "config/datasets/oc20_standin.yaml")
+    dataset = str(CONFIG / "datasets/oc20_standin.yaml")
     output = str(tmp_path / "train")
     assert main(["download", "--dataset", dataset, "--part", "train", "--output", output]) == 2
     assert "nothing to download" in capsys.readouterr().err
@@ -366,9 +367,9 @@ def test_cut_archive_without_a_published_checksum(compressed, raw, tmp_path, cap
 
 
 def test_archives_of_the_project_are_described_soundly(tmp_path, capsys):
-    path = ROOT / "config/archives.yaml"
+    path = CONFIG / "archives.yaml"
     known = load_validated(path, "archives")
-    for file in (ROOT / "config/datasets").glob("*.yaml"):
+    for file in (CONFIG / "datasets").glob("*.yaml"):
         dataset = load_dataset(file)
         if (name := dataset["source"].get("archive")) is None:
             continue

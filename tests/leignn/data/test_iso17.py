@@ -10,11 +10,11 @@ import yaml
 from ase import Atoms
 
 from leignn.cli import main
-from leignn.config import ROOT
 from leignn.data import iso17
 from leignn.data.iso17 import read_iso17
 from leignn.data.store import Store
 from leignn.errors import InputError
+from leignn.resources import CONFIG
 
 NUMBERS = [6] * 7 + [8] * 2 + [1] * 10  # C7O2H10
 
@@ -90,7 +90,7 @@ def test_stores_and_splits_of_the_published_protocol(tmp_path) -> None:
         write(raw / f"{name}.db", 30, seed)
     (raw / "train_ids.txt").write_text("".join(f"{i}\n" for i in range(30, 3, -1)))
     (raw / "validation_ids.txt").write_text("1\n3\n2\n")
-    dataset = ROOT / "config/datasets/iso17.yaml"
+    dataset = CONFIG / "datasets/iso17.yaml"
     parts = yaml.safe_load(dataset.read_text())["parts"]
     for part in parts:
         arguments = ["--dataset", dataset, "--part", part, "--raw", raw, "--workers", "1"]

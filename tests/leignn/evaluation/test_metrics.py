@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from leignn.errors import InputError
-from leignn.evaluation.metrics import ErrorSums
+from leignn.evaluation.metrics import MetricSums, Predicted
 from leignn.evaluation.score import score_split
 
 NATOMS = np.array([3, 2, 4])
@@ -25,8 +25,8 @@ def labels(seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def metrics_of(data: dict[str, np.ndarray]) -> dict:
-    sums = ErrorSums()
-    sums.add(**data, natoms=NATOMS)
+    sums = MetricSums()
+    sums.add(Predicted(**data, natoms=NATOMS))
     return sums.metrics()
 
 
@@ -64,11 +64,11 @@ def test_efwt_needs_energy_and_every_component_within_its_threshold() -> None:
 
 def test_sums_do_not_depend_on_the_chunks() -> None:
     data = labels()
-    sums = ErrorSums()
+    sums = MetricSums()
     for structures, atoms in ((slice(0, 1), slice(0, 3)), (slice(1, 3), slice(3, 9))):
         per_structure = {k: data[k][structures] for k in ("energy", "true_energy")}
         per_atom = {k: data[k][atoms] for k in ("forces", "true_forces", "fixed")}
-        sums.add(**per_structure, **per_atom, natoms=NATOMS[structures])
+        sums.add(Predicted(**per_structure, **per_atom, natoms=NATOMS[structures]))
     for name, value in metrics_of(data).items():
         assert sums.metrics()[name] == pytest.approx(value), name
 

@@ -155,10 +155,10 @@ def test_a_damaged_state_is_named(tmp_path) -> None:
 @pytest.fixture
 def copper_run(copper, tmp_path):
     """A checkpoint of a small LEIGNN, hardly trained."""
-    from leignn.config import ROOT
     from leignn.configure import find_model, resolve_run
+    from leignn.resources import CONFIG
 
-    dataset = ROOT / "config" / "datasets" / "oc20_standin.yaml"
+    dataset = CONFIG / "datasets" / "oc20_standin.yaml"
     protocol = {"learning_rate": 1e-3, "batch_size": 8, "evaluate_every": 20, "max_steps": 20}
     run = resolve_run(dataset, find_model("leignn"), "smoke", 0, {"training": protocol})
     train(run, *copper, tmp_path / "run", "cpu")

@@ -1,7 +1,7 @@
 """Counts against arithmetic, memory against known sizes, and the command from stores to figure."""
 
 import json
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,14 @@ from conftest import make_batch
 from torch import nn
 
 from leignn.cli import main
-from leignn.config import ROOT
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN
 from leignn.potential import EnergyPotential
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
-from leignn.profiling.measure import interleaved, peak_memory
+from leignn.profiling.measure import Timing, interleaved, peak_memory
 from leignn.profiling.profiled import too_large
-from leignn.report.results import read_table
+from leignn.report.tables.read import declared_table, read_table
+from leignn.resources import CONFIG
 
 PROTOCOL = {"evaluate_every": 20, "max_steps": 20, "batch_size": 4}
 
@@ -54,6 +54,9 @@ def test_operations_are_those_of_arithmetic(again) -> None:
     assert dispatched_flops(lambda: model(batch)) == total  # the hooks of the counter have gone
 
 
+DECLARATION = CONFIG / "results/complexity.yaml"
+
+
 def test_operations_of_leignn_are_those_of_its_layers() -> None:
     model = LEIGNN(GraphSpec(4.0, 12), hidden_channels=16, num_layers=2, num_rbf=8)
     batch = make_batch([bulk("Cu", cubic=True)], model.graph)
@@ -75,17 +78,25 @@ def test_peak_memory_is_that_of_tensors_alive_together() -> None:
 
 
 def test_functions_take_turns_after_a_warm_up() -> None:
-    calls = []
+    """By a clock that goes on only while a function runs."""
+    calls, now = [], 0.0
+    durations = {"slow": [9.0, 1.0, 2.0, 3.0, 4.0, 5.0], "fast": [0.5] * 6}
 
-    def slow() -> None:
-        calls.append("slow")
-        time.sleep(0.02 if len(calls) > 2 else 0.5)
+    def work(name: str) -> None:
+        nonlocal now
+        now += durations[name][calls.count(name)]
+        calls.append(name)
 
-    timings = interleaved({"slow": slow, "fast": lambda: calls.append("fast")}, "cpu", 3, 5, seconds=60)
+    functions = {name: partial(work, name) for name in durations}
+    timings = interleaved(functions, "cpu", 3, 5, seconds=60, clock=lambda: now)
     assert calls == ["slow", "fast"] * 6
-    assert timings["slow"].repeats == 5 and 0.02 <= timings["slow"].median < 0.4
-    assert timings["fast"].median < timings["slow"].low <= timings["slow"].high
-    assert interleaved({"slow": slow}, "cpu", 3, 5, seconds=0)["slow"].repeats == 3
+    assert timings["slow"] == Timing(median=3.0, low=2.0, high=4.0, best=1.0, repeats=5)
+    assert timings["fast"] == Timing(0.5, 0.5, 0.5, 0.5, 5)
+
+    calls.clear()  # three rounds and the warm-up take 17 s; a fourth would end after 21 s, as they go
+    assert interleaved(functions, "cpu", 3, 5, seconds=21, clock=lambda: now)["slow"].repeats == 3
+    calls.clear()
+    assert interleaved(functions, "cpu", 3, 5, seconds=22, clock=lambda: now)["slow"].repeats == 4
 
 
 def test_points_too_large_are_not_tried() -> None:
@@ -94,19 +105,31 @@ def test_points_too_large_are_not_tried() -> None:
     assert "GB" in too_large(10.0, 0.01, 1e15, 1.0, "cpu")
 
 
+def test_models_without_anything_to_train(copper: tuple[Path, Path], tmp_path: Path, capsys) -> None:
+    stores, splits = copper
+    arguments = [
+        "profile", "--dataset", "oc20_standin", "--models", "trivial", "--scale", "smoke", "--settings",
+        json.dumps({"training": PROTOCOL}), "--stores", str(stores), "--splits", str(splits), "--published",
+        str(CONFIG / "published/complexity.csv"), "--output", str(tmp_path / "c.csv"), "--device", "cpu",
+    ]  # fmt: skip
+    assert main(arguments) == 2
+    assert "no model of trivial can be profiled: nothing to train" in capsys.readouterr().err
+    assert not (tmp_path / "c.csv").exists()
+
+
 def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> None:
     stores, splits = copper
     published = tmp_path / "published.csv"
     published.write_text("model,times_leignn,source\nSchNet,7,this test\n")
-    models = [str(ROOT / f"config/models/{name}.yaml") for name in ("trivial", "schnet", "leignn")]
+    models = [str(CONFIG / f"models/{name}.yaml") for name in ("trivial", "schnet", "leignn")]
     arguments = [
-        "profile", "--dataset", str(ROOT / "config/datasets/oc20_standin.yaml"), "--models", *models,
+        "profile", "--dataset", str(CONFIG / "datasets/oc20_standin.yaml"), "--models", *models,
         "--scale", "smoke", "--settings", json.dumps({"training": PROTOCOL}), "--stores", str(stores),
         "--splits", str(splits), "--published", str(published), "--output", str(tmp_path / "c.csv"),
-        "--device", "cpu", "--batch-size", "2", "--seconds", "0", "--longest", "0.02",
+        "--device", "cpu", "--batch-size", "2", "--seconds", "0", "--longest", "0",
     ]  # fmt: skip
     assert main(arguments) == 0
-    table = read_table(tmp_path / "c.csv", "complexity")
+    table = read_table(tmp_path / "c.csv", declared_table(DECLARATION))
     rows = table[table["point"] == "training structures"].set_index("model")
     assert list(rows.index) == ["schnet", "leignn"]  # the trivial model has nothing to train
     assert rows.loc["leignn", "train_ratio"] == 1
@@ -122,7 +145,8 @@ def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> 
     assert largest["status"].str.startswith("not tried").all() and largest["inference_ms"].isna().all()
     assert table.loc[table["point"] == "neighbors", "neighbors"].max() > 70
 
-    figure = ["plot-complexity", "--complexity", str(tmp_path / "c.csv"), "--output", str(tmp_path / "c.svg")]
+    figure = ["plot-complexity", "--declaration", str(DECLARATION), "--table", str(tmp_path / "c.csv")]
+    figure += ["--output", str(tmp_path / "c.svg")]
     assert main(figure) == 0
     assert "SchNet" in (tmp_path / "c.svg").read_text()
 

@@ -27,7 +27,7 @@ from leignn.data.frames import Frames, ShuffledBatches
 from leignn.data.store import write_store
 from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.predict import predict
-from leignn.report.results import load_run
+from leignn.report.runs import load_run
 from leignn.trained import load_trained, potential_of
 from leignn.training.callbacks import ExponentialMovingAverage
 from leignn.training.loss import absolute_errors

@@ -1,0 +1,112 @@
+"""Plot what `profile` measured (Figure 4): times, parameters, operations, memory, and how they scale."""
+
+import argparse
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
+
+from leignn.report.drawing.style import COLOURS, save_figure
+from leignn.report.tables.read import declared_table, read_table
+
+TRAINING = "training structures"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--declaration", type=Path, required=True, help="config/results/complexity.yaml")
+    parser.add_argument("--table", type=Path, required=True, help="results/complexity.csv")
+    parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
+
+
+def main(args: argparse.Namespace) -> None:
+    plot_complexity(read_table(args.table, declared_table(args.declaration)), args.output)
+
+
+def plot_complexity(table: pd.DataFrame, output: Path) -> None:
+    """Draw one row of panels of bars and one of curves for each device. Equal input gives an equal file."""
+    plt.rcParams["font.size"] = 8
+    devices = list(dict.fromkeys(table["device"]))
+    titles = list(dict.fromkeys(table["title"]))
+    colours = {title: COLOURS[number % len(COLOURS)] for number, title in enumerate(titles)}
+    figure = plt.figure(figsize=(10.5, 5.6 * len(devices)), layout="constrained")
+    for part, device in zip(figure.subfigures(len(devices), 1, squeeze=False)[:, 0], devices, strict=True):
+        own = table[table["device"] == device]
+        bars, curves = part.subfigures(2, 1)
+        _bars(bars.subplots(1, 5, sharey=True), own[own["point"] == TRAINING].set_index("title"), colours)
+        _curves(curves.subplots(1, 3), own, colours)
+        first = own.iloc[0]
+        part.suptitle(
+            f"{first['hardware']}, {device}"
+            + (f", {first['threads']} threads" if device == "cpu" else "")
+            + f"; models at scale {first['scale']}"
+        )
+    save_figure(figure, output)
+
+
+def _bars(axes: list[Axes], rows: pd.DataFrame, colours: dict[str, str]) -> None:
+    """Time, parameters, operations and memory; a row that failed has no bar."""
+    places = range(len(rows))
+    fill = [colours[title] for title in rows.index]
+    panels = {
+        "train_ms": "training step (ms a structure)\n× LEIGNN's (paper's ×)",
+        "inference_ms": "inference (ms a structure)\n× LEIGNN's (paper's ×)",
+        "parameters": "parameters",
+        "inference_gflop": "operations of an inference\n(GFLOP a structure)",
+        "train_memory_mb": "peak memory of a training\nstep (MB a batch)",
+    }
+    for axis, (column, label) in zip(axes, panels.items(), strict=True):
+        values = rows.get(column, pd.Series(index=rows.index, dtype=float))
+        axis.barh(places, values, color=fill, height=0.7)
+        ends = values
+        if column in ("train_ms", "inference_ms"):
+            ends, low = rows[f"{column}_high"], rows[f"{column}_low"]
+            error = [values - low, ends - values]
+            axis.errorbar(values, places, xerr=error, fmt="none", ecolor="0.5", capsize=2, linewidth=1)
+        if column == "inference_gflop":
+            counted = 2 * rows["opcounter_gmac"]
+            axis.plot(counted, places, "D", color="0.4", markersize=4, label="PyTorch-OpCounter × 2")
+            axis.legend(frameon=False, fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
+            ends = np.fmax(values, counted)
+        for place, end, text in zip(places, ends, _labels(rows, column, values), strict=True):
+            axis.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=7)
+        axis.set(xlabel=label, yticks=places, yticklabels=rows.index)
+        axis.margins(x=0.45)
+        axis.xaxis.set_major_locator(MaxNLocator(3))
+        axis.xaxis.set_major_formatter(EngFormatter(sep="") if column == "parameters" else "{x:g}")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].invert_yaxis()
+
+
+def _labels(rows: pd.DataFrame, column: str, values: pd.Series) -> list[str]:
+    """What stands at the end of each bar."""
+    known = EngFormatter(places=1, sep="") if column == "parameters" else "{:.3g}".format
+    texts = ["" if np.isnan(value) else known(value) for value in values]
+    ratios = rows.get(column.replace("_ms", "_ratio"))
+    if column.endswith("_ms") and ratios is not None:
+        for number, (ratio, paper) in enumerate(zip(ratios, rows["published_ratio"], strict=True)):
+            texts[number] += f"  ×{ratio:.2g}" + ("" if np.isnan(paper) else f" ({paper:g})")
+    return texts
+
+
+def _curves(axes: list[Axes], own: pd.DataFrame, colours: dict[str, str]) -> None:
+    """Time over atoms and over neighbours, memory over atoms; and the legend."""
+    panels = [
+        ("atoms", "inference_ms", "atoms (copper)", "inference (ms)"),
+        ("atoms", "inference_memory_mb", "atoms (copper)", "peak memory, inference (MB)"),
+        ("neighbors", "inference_ms", "neighbours of an atom (256 atoms)", "inference (ms)"),
+    ]
+    for axis, (point, column, xlabel, ylabel) in zip(axes, panels, strict=True):
+        for title, rows in own[own["point"] == point].groupby("title", sort=False):
+            axis.plot(rows[point], rows[column], "o-", color=colours[title], markersize=3, label=title)
+        axis.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+        axis.set_xticks(sorted(own.loc[own["point"] == point, point].round().astype(int).unique()))
+        axis.xaxis.set_major_formatter("{x:.0f}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(handles, labels, frameon=False, fontsize=8, loc="outside right center")

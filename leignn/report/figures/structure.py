@@ -1,0 +1,86 @@
+"""Plot Figure 5: the systems that were simulated, their h(r) and their RDF beside the reference's."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from ase import Atoms
+from ase.visualize.plot import plot_atoms
+from matplotlib.axes import Axes
+
+from leignn.md.observables import BINS, HR_RANGE, RDF_RANGE
+from leignn.report.drawing.style import save_figure, save_gap
+from leignn.report.simulations import (
+    MODEL,
+    REFERENCE,
+    Simulation,
+    add_arguments,
+    load_references,
+    load_simulations,
+)
+
+VIEW = "-80x,15y,0z"  # degrees, for ASE: nearly along an axis of the cell
+
+
+__all__ = ["add_arguments", "main"]
+
+
+def main(args: argparse.Namespace) -> None:
+    plot(load_simulations(args.simulations), load_references(args.references), args.output)
+
+
+def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], output: Path) -> None:
+    """A row of three panels a data set: the last frame, h(r), g(r); a line for every simulation."""
+    ran = [s for s in simulations if s.analysed]
+    if not ran:
+        return save_gap("no simulation went far enough", output)
+    datasets = list(dict.fromkeys(s.dataset for s in ran))
+    figure, axes = plt.subplots(
+        len(datasets), 3, figsize=(9.5, 3.1 * len(datasets)), squeeze=False, layout="constrained"
+    )
+    for row, dataset in zip(axes, datasets, strict=True):
+        members = [s for s in ran if s.dataset == dataset]
+        _draw_system(row[0], members[0])
+        _draw_curves(row[1], "pair_distances", HR_RANGE, members, references[dataset])
+        row[1].set(xlabel="r (Å)", ylabel="h(r) (1/Å)", title="all distances, no periodic images")
+        if "rdf" in references[dataset]:
+            _draw_curves(row[2], "rdf", RDF_RANGE, members, references[dataset])
+            row[2].set(xlabel="r (Å)", ylabel="g(r)", title="radial distribution function")
+        else:
+            row[2].set_axis_off()
+        row[1].legend(frameon=False, fontsize=8)
+    save_figure(figure, output)
+
+
+def _draw_system(axis: Axes, simulation: Simulation) -> None:
+    """The last frame of a simulation, wrapped into its cell."""
+    curves, found = simulation.curves(), simulation.observables
+    cell = curves["cell"]
+    atoms = Atoms(curves["numbers"], curves["last_frame"], cell=cell, pbc=bool(cell.any()))
+    if found["analysis"]["distribution"] == "rdf":  # a molecule stays whole
+        atoms.wrap()
+    plot_atoms(atoms, axis, radii=0.5, rotation=VIEW)
+    axis.set_axis_off()
+    formula = atoms.symbols.formula.format("metal")
+    time = f"after {found['outcome']['time_ps']:g} ps with {found['title']}"
+    axis.set_title(f"{simulation.dataset}: {formula}\n{time}", fontsize=9)
+
+
+def _draw_curves(
+    axis: Axes,
+    name: str,
+    limits: tuple[float, float],
+    simulations: list[Simulation],
+    reference: dict[str, Any],
+) -> None:
+    edges = np.linspace(*limits, BINS + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
+    axis.plot(centres, reference[name], color=REFERENCE, linewidth=2.2, alpha=0.45, label="reference")
+    for number, simulation in enumerate(simulations):
+        label = f"{simulation.observables['title']}" if number == 0 else None
+        axis.plot(centres, simulation.curves()[name], color=MODEL, linewidth=0.9, label=label)
+    axis.set_xlim(0, limits[1])
+    axis.set_ylim(bottom=0)
+    axis.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,81 @@
+"""The sentences under a table, as plain text."""
+
+import pandas as pd
+
+from leignn.config.result import Table
+from leignn.report.tables.columns import places, printed
+from leignn.report.tables.special import NOT_RUN
+
+RANKS = (
+    "Ranks of the models that were measured, 1 is best, with the published ranks of the same models; "
+    "and Spearman's rank correlation between the two."
+)
+STAND_IN = "EMT stand-in: these numbers are not comparable to the paper's."
+
+
+def about(block: pd.DataFrame, declared: Table) -> str:
+    """What one data set's table shows, whether it compares with the paper, and where that is from."""
+    row = block.iloc[0]
+    units = _units(declared)
+    if row["scale"] == NOT_RUN:
+        text = f"{row['dataset_title']}: published values, {units}. Nothing was run: no model is configured "
+        text += "for it at this scale, since its data are not generated; config/README.md says how to run it."
+        return f"{text} {_sources(block)}".strip()
+    text = f"{row['dataset_title']}, scale {row['scale']}: {units}; measured, and with it (in brackets, or "
+    text += "small) the published. Empty: not run at this scale, or not published."
+    if declared.simulated:
+        text += f" Simulations: {_simulations(block) or 'none'}."
+    if row["stand_in"]:
+        text += f" {STAND_IN}"
+    elif block[[f"{place.name}_difference" for place in printed(declared)]].isna().all(axis=None):
+        text += " Another data set than the paper's: its numbers are no comparison."
+    return f"{text} {_sources(block)}".strip()
+
+
+def counts(block: pd.DataFrame, declared: Table) -> str:
+    """What was counted in every group of columns, where it is known for all of them."""
+    sentences = []
+    for column in declared.columns.values():
+        own = [place for place in places(declared) if column.counts and place.column == column]
+        largest = [block[place.name].max() for place in own]
+        if own and not pd.isna(largest).any():
+            listed = ", ".join(
+                f"{place.group_title} {count:.0f}".strip() for place, count in zip(own, largest, strict=True)
+            )
+            sentences.append(f"{column.counts}: {listed}.")
+    return " ".join(sentences)
+
+
+def failures(block: pd.DataFrame) -> list[str]:
+    """A sentence for every model whose run failed."""
+    failed = block[block["status"].str.startswith("failed")]
+    return [f"{row['model']} {row['status']}." for _, row in failed.iterrows()]
+
+
+def _units(declared: Table) -> str:
+    """``energy in meV, forces in meV/Å (free atoms)``."""
+    found = []
+    for name, column in declared.columns.items():
+        if column.shown == "everywhere" and column.unit:
+            title = column.title or name.replace("_", " ")
+            if title[1:2].islower():  # no abbreviation
+                title = title[0].lower() + title[1:]
+            found.append(f"{title} in {column.unit} {column.remark}".strip())
+    return ", ".join(found)
+
+
+def _simulations(block: pd.DataFrame) -> str:
+    counted = block[block["n_simulations"] > 0]
+    return ", ".join(
+        f"{row['model']} {row['n_simulations']:.0f} of {row['simulated_ps']:g} ps"
+        for _, row in counted.iterrows()
+    )
+
+
+def _sources(block: pd.DataFrame) -> str:
+    """Where the published values come from."""
+    known = block[block["source"].fillna("") != ""]
+    listed = [f"{', '.join(rows['model'])}: {source}" for source, rows in known.groupby("source", sort=False)]
+    if not listed:
+        return ""
+    return f"Published: {known['source'].iloc[0] if len(listed) == 1 else '; '.join(listed)}."

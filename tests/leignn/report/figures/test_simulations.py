@@ -1,0 +1,74 @@
+"""Figure 5 and the dynamics: what is drawn of simulations that ran, and of those that did not get far."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leignn.cli import main
+from leignn.md.protocol import Analysis, Diffusion
+from leignn.md.reference_trajectory import curves_of
+from leignn.md.trajectory import Trajectory
+
+ANALYSIS = Analysis("all", 50.0, "rdf", 1.0, Diffusion("Cu", 0.5, 0.05, 1.0, 2.0))
+
+
+def trajectory(seed: int) -> Trajectory:
+    rng = np.random.default_rng(seed)
+    positions = rng.uniform(0, 8, (1, 6, 3)) + rng.normal(0, 0.1, (60, 6, 3)).cumsum(0)
+    forces = rng.normal(0, 1, (60, 6, 3))
+    return Trajectory(positions, forces, np.array([29] * 3 + [79] * 3), np.eye(3) * 8, 0.05)
+
+
+def simulation(folder: Path, title: str, status: str, frames: int = 60) -> Path:
+    """Files of a simulation; without frames, one that stopped at once or was never begun."""
+    folder.mkdir()
+    outcome = {"status": status, "reason": "", "time_ps": 3.0, "settings": {"temperature": 1500.0}}
+    content = {
+        "schema": 1, "dataset": "melt", "scale": "mini", "model": title.lower(), "title": title, "seed": 0,
+        "stand_in": True, "outcome": outcome, "analysis": dataclasses.asdict(ANALYSIS),
+    }  # fmt: skip
+    if frames:
+        content |= {"rdf_mae": 0.1, "pair_distances_mae": 0.1}
+        np.savez(folder / "observables.npz", **curves_of(trajectory(1), ANALYSIS, {}))
+        lines = [f"{i * 0.05},{-1 - i},{1.0},{1400 + i}" for i in range(frames)]
+        header = "time_ps,potential_ev,kinetic_ev,temperature_k"
+        (folder / "thermo.csv").write_text("\n".join([header, *lines]))
+    (folder / "observables.json").write_text(json.dumps(content))
+    return folder / "observables.json"
+
+
+@pytest.fixture
+def reference(tmp_path) -> Path:
+    path = tmp_path / "melt.npz"
+    np.savez(path, **curves_of(trajectory(2), ANALYSIS, {}), diffusivity=np.array(4.6))
+    return path
+
+
+def draw(command: str, reference: Path, simulations: list[Path], output: Path) -> str:
+    arguments = ["--simulations", *map(str, simulations), "--references", str(reference)]
+    assert main([command, *arguments, "--output", str(output)]) == 0
+    return output.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["plot-structure", "plot-dynamics"])
+def test_those_that_ran_are_drawn_and_the_others_are_not(tmp_path, reference, command) -> None:
+    found = [
+        simulation(tmp_path / "a", "LEIGNN", "finished"),
+        simulation(tmp_path / "b", "ForceNet", "stopped", frames=0),
+        simulation(tmp_path / "c", "NequIP", "failed", frames=0),
+    ]
+    svg = draw(command, reference, found, tmp_path / "figure.svg")
+    assert "LEIGNN" in svg and "reference" in svg
+    assert "ForceNet" not in svg and "NequIP" not in svg
+    assert svg == draw(command, reference, found, tmp_path / "again.svg")
+    for word in {"plot-structure": ["g(r)", "after 3 ps"], "plot-dynamics": ["MSD of Cu", "1500 K"]}[command]:
+        assert word in svg
+
+
+@pytest.mark.parametrize("command", ["plot-structure", "plot-dynamics"])
+def test_nothing_to_draw_is_a_gap_that_says_so(tmp_path, reference, command) -> None:
+    found = [simulation(tmp_path / "a", "LEIGNN", "failed", frames=0)]
+    assert "Not drawn: no simulation went far enough" in draw(command, reference, found, tmp_path / "f.svg")

@@ -1,0 +1,215 @@
+"""The results page: what it holds, and how it behaves in a browser (headless Chromium)."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+from made_runs import build_arguments, make_run
+
+from leignn.cli import main
+from leignn.report.runs import TRIVIAL
+from leignn.resources import config_file
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ENERGIES = {"LEIGNN": 100.0, "SchNet": 90.0, "PaiNN": 1000.0}
+
+SPEED = """
+title: "Speed of <script>1</script> #1"
+caption: It is fast.
+order: 1
+category: Tables
+table:
+  columns:
+    dataset: {type: text}
+    scale: {type: text}
+    model: {type: text}
+    seed: {type: whole}
+    train_ms: {title: time of a step, unit: ms}
+    hidden: {shown: csv}
+    empty: {}
+    torch: {type: text}
+"""
+
+# Before the page: what goes wrong is kept. After it: a visit, whose findings become the text of #visit.
+WATCH = """<script>
+window.faults = [];
+addEventListener("error", (event) => faults.push(String(event.message)));
+for (const level of ["error", "warn"]) console[level] = (...words) => faults.push(words.join(" "));
+</script>"""
+VISIT = """<script>
+addEventListener("load", async () => {
+  const found = {};
+  const links = [...document.querySelectorAll("a")].map((a) => a.getAttribute("href"));
+  found.outside = links.filter((href) => !href.startsWith("#"));
+  found.broken = links.filter((href) => !document.getElementById(href.slice(1)));
+  found.loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+  const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+  found.twice = ids.filter((id, place) => ids.indexOf(id) !== place);
+
+  const table = document.querySelector("#result-table1").parentElement.querySelector("table");
+  const buttons = [...table.querySelectorAll("th[aria-sort] button")];
+  const button = buttons.find((one) => one.innerText.startsWith("Energy"));
+  const look = () => [
+    [...table.tBodies[0].rows].map((row) => row.cells[0].innerText.trim()),
+    [...table.querySelectorAll("[aria-sort]")].map((th) => th.getAttribute("aria-sort")),
+  ];
+  button.focus();
+  found.focused = document.activeElement === button && button.tabIndex === 0;
+  found.orders = [];
+  for (let click = 0; click < 2; click++) { button.click(); found.orders.push(look()); }
+  table.querySelector("th button").click();
+  found.orders.push(look());
+
+  const cell = table.querySelector("td a.cell");
+  cell.click();
+  await new Promise((done) => setTimeout(done, 200));
+  const run = document.getElementById(cell.getAttribute("href").slice(1));
+  found.run = {
+    open: run.open,
+    focused: document.activeElement === run.querySelector("summary"),
+    titles: [...run.querySelectorAll("h3")].map((title) => title.innerText),
+    shown: run.querySelector("svg polyline").getBoundingClientRect().width > 50,
+  };
+  for (const details of document.querySelectorAll("details")) details.open = true;
+  document.body.style.width = "320px";  // narrower than headless windows can be
+  found.window = innerWidth;
+  found.wider = document.body.scrollWidth - document.body.clientWidth;
+  found.faults = window.faults;
+  const text = document.createElement("pre");
+  text.id = "visit";
+  text.textContent = JSON.stringify(found);
+  document.body.append(text);
+});
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> str:
+    """A page of a built table, two others, claims, two figures, and two files that were not made."""
+    folder = tmp_path_factory.mktemp("page")
+    runs = [make_run(folder, t.lower(), t, energy=e) for t, e in ENERGIES.items()]
+    runs.append(make_run(folder, "leignn", "LEIGNN", seed=1, energy=104.0))
+    runs.append(make_run(folder, "trivial", TRIVIAL, energy=500.0))
+    results = folder / "results"
+    table = str(results / "table1.csv")
+    assert main(build_arguments("table1", runs, results / "table1.csv")) == 0
+    (folder / "speed.yaml").write_text(SPEED)
+    figure = "title: A&B\ncaption: <i>\norder: 2\ncategory: x\nfigure: true\n"
+    (folder / "speed_again.yaml").write_text(figure)
+    speed = {
+        "dataset": "data",
+        "scale": "mini",
+        "model": ["LEIGNN", "LEIGNN", "<b>SchNet</b>"],
+        "seed": [0, 1, 0],
+        "train_ms": [2.5, 3.5, 12.0],
+        "hidden": 7,
+        "empty": None,
+        "torch": "2.0",
+    }
+    pd.DataFrame(speed).to_csv(results / "speed.csv", index=False)
+    names = ("claims", "table1", "table3", "figure5", "learning_curves")
+    declared = [config_file(f"results/{name}.yaml") for name in names]
+    declarations = [str(path) for path in (*declared, folder / "speed.yaml", folder / "speed_again.yaml")]
+    tables = [str(path) for path in config_file("results/table1.yaml").parent.glob("*.yaml")]
+    claims = ["--claims", str(config_file("published/claims.yaml")), "--declarations", *tables]
+    claims += ["--tables", table, "--output", str(results / "claims.csv")]
+    assert main(["check-claims", *claims]) == 0
+    folders = [str(run) for run in runs]
+    curves = str(results / "learning_curves.svg")
+    assert main(["plot-learning-curves", "--runs", *folders, "--output", curves]) == 0
+    shutil.copy(curves, results / "speed_again.svg")
+    arguments = ["--declarations", *declarations, "--folder", str(results), "--runs", *folders]
+    assert main(["render-page", *arguments, "--output", str(results / "index.html")]) == 0
+    return (results / "index.html").read_text()
+
+
+def test_gaps_say_what_was_not_run(page) -> None:
+    assert "Not run: table3.csv was not made." in page and "Not run: figure5.svg was not made." in page
+    assert "complexity.csv was not made" in page
+
+
+def test_a_table_is_shown_as_declared_and_leads_to_its_runs(page) -> None:
+    section = page[page.index('id="result-speed"') : page.index('id="result-speed_again"')]
+    assert re.search(r'href="#run-data-mini-leignn-seed0">2.5<', section)
+    assert re.search(r'href="#run-data-mini-leignn-seed1">3.5<', section)
+    assert "time of a step (ms)" in section and "hidden" not in section and "empty" not in section
+    assert "torch: 2.0." in section
+
+
+def test_titles_are_text(page) -> None:
+    assert "&lt;b&gt;SchNet&lt;/b&gt;" in page and "<b>SchNet" not in page
+    assert "A&amp;B" in page and "&lt;i&gt;" in page and "<script>1" not in page
+
+
+def test_results_stand_in_their_order(page) -> None:
+    found = re.findall(r'<h2 id="result-(\w+)"', page)
+    assert found == ["speed", "speed_again", "table1", "table3", "figure5", "learning_curves"]
+
+
+def test_scorecard(page) -> None:
+    cards = page[page.index('id="scorecard"') : page.index('id="result-speed"')]
+    assert "<q>LEIGNN has a similar computational cost to PaiNN_Direct</q>" in cards
+    row = cards[cards.index("outperforms other baseline models") :]
+    row = row[: row.index("</tr>")]
+    assert "✗ false" in row and "on the stand-in" in row and "by its own numbers: ✓ true" in row
+    assert "no tolerance" in row and 'href="#result-table1"' in row
+
+
+def test_every_seed_is_one_link_from_the_first(page) -> None:
+    first = page[page.index('id="run-data-mini-leignn-seed0"') :]
+    assert 'Other seeds: <a href="#run-data-mini-leignn-seed1">1</a>' in first[: first.index("</details>")]
+
+
+@pytest.fixture(scope="module")
+def visit(page, tmp_path_factory) -> dict:
+    """What a visit to the page in Chromium found, and its console."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    folder = tmp_path_factory.mktemp("browser")
+    watched = page.replace("<head>", f"<head>{WATCH}", 1).replace("</body>", f"{VISIT}</body>", 1)
+    (folder / "page.html").write_text(watched)
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        "--window-size=390,800",
+    ]
+    options += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000", "--dump-dom"]
+    command = [CHROMIUM, *options, (folder / "page.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    dom = re.search(r'<pre id="visit">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert dom, done.stderr[-2000:]
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return json.loads(html.unescape(dom[1])) | {"console": console}
+
+
+def test_it_loads_nothing_and_without_a_fault(visit) -> None:
+    assert visit["faults"] == [] and visit["console"] == []
+    assert visit["loaded"] == [] and visit["outside"] == []
+    assert visit["broken"] == [] and visit["twice"] == []
+
+
+def test_headings_sort(visit) -> None:
+    """Numbers by value, not by their digits; models without a number last, and after them no models."""
+    (up, states), (down, again), (names, last) = visit["orders"]
+    assert up[:3] == ["SchNet", "LEIGNN", "PaiNN"] and down[:3] == ["PaiNN", "LEIGNN", "SchNet"]
+    assert up[-1] == down[-1] == names[-1] == TRIVIAL
+    assert names[:-1] == sorted(names[:-1], key=str.casefold)
+    assert states.count("ascending") == 1 and again.count("descending") == 1
+    assert states.count("none") == again.count("none") == len(states) - 1
+    assert last[0] == "ascending" and visit["focused"]
+
+
+def test_a_cell_opens_its_run(visit) -> None:
+    run = visit["run"]
+    assert run["open"] and run["focused"] and run["shown"]
+    assert run["titles"] == ["Repeat it", "Learning curve", "Configuration", "Log", "Provenance"]
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(visit) -> None:
+    assert visit["window"] <= 500 and visit["wider"] <= 0
