@@ -48,7 +48,7 @@ class LocalMessagePassing(model.LocalMessagePassing):
 
 
 class MessageSums(torch.autograd.Function):
-    """Sums of Eqs. (1) and (2) over the neighbours of each atom; gradients of gradients by the plain form.
+    """Sums of Eqs. (1) and (2) over the neighbours of each atom; gradients of gradients by the equations.
 
     Args:
         edges: sorted, with their Gaussians.

@@ -1,8 +1,9 @@
 """The paper's claims: ``config/published/claims.yaml``."""
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from leignn.config.base import Strict
 
@@ -46,13 +47,28 @@ class Claim(Strict):
     against: Literal["published"] | None = None
     """The others' values are the published ones."""
     columns: Annotated[list[str], Field(min_length=1)]
-    between: tuple[Bound, Bound] | None = None
+    between: tuple[Bound, Bound] = (math.nan, math.nan)
+    """For ``ratio``."""
     largest: str = ""
-    bound: Bound | None = None
+    """For ``largest_gain``: one of ``columns``."""
+    bound: Bound = math.nan
+    """For ``at_most`` and ``at_least``."""
     requires: dict[str, float] = {}
     """Least value of another column of the model."""
     published: str = ""
     """What the sentence itself gives as a number."""
+
+    @model_validator(mode="after")
+    def _has_what_its_check_needs(self) -> Self:
+        if self.check in ("lower", "ratio") and not self.others:
+            raise ValueError(f"{self.id}: {self.check} needs `others`")
+        if self.check == "ratio" and any(map(math.isnan, self.between)):
+            raise ValueError(f"{self.id}: ratio needs `between`")
+        if self.check == "largest_gain" and (len(self.others) != 1 or self.largest not in self.columns):
+            raise ValueError(f"{self.id}: largest_gain needs one of `others`, and `largest` of its columns")
+        if self.check in ("at_most", "at_least") and math.isnan(self.bound):
+            raise ValueError(f"{self.id}: {self.check} needs `bound`")
+        return self
 
 
 class Claims(Strict):

@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from leignn.config.base import Strict, load_yaml
 
+Kind = Literal["number", "whole", "text", "boolean"]  # of values in a CSV
 DEFAULT = "default"  # the key that holds for every scale which has none of its own
 
 
@@ -33,7 +34,7 @@ class Column(Strict):
     """What the column counts: its largest value stands below the table."""
     shown: Literal["everywhere", "page", "csv"] = "everywhere"
     """Everywhere (CSV, Markdown, LaTeX, page) beside the published; on page and in CSV; in the CSV only."""
-    type: Literal["number", "whole", "text", "boolean"] = "number"
+    type: Kind = "number"
     """Of the values in the CSV, for a column that a command of its own writes."""
     values: list[str] = []
     """All texts that may stand there, where they are few."""

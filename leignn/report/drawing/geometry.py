@@ -32,7 +32,8 @@ def cis_and_trans(bond: float, angle: float = 110.0) -> tuple[np.ndarray, np.nda
     step = bond * np.array([np.cos(bend), np.sin(bend), 0])
     first, second = np.array([-bond / 2, 0, 0]), np.array([bond / 2, 0, 0])
     start = first + step * [-1, 1, 1]
-    return tuple(np.stack([start, first, second, second + step * [1, side, 1]]) for side in (1, -1))
+    cis, trans = (np.stack([start, first, second, second + step * [1, side, 1]]) for side in (1, -1))
+    return cis, trans
 
 
 def edges_of(pos: np.ndarray, cutoff: float) -> list[tuple[int, int]]:

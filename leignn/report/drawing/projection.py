@@ -1,5 +1,7 @@
 """Atoms, edges and arrows of a structure, projected on the paper."""
 
+from typing import Any
+
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 from ase.data.colors import jmol_colors
@@ -43,18 +45,18 @@ def draw_atoms(
         if not faint:
             dark = jmol_colors[number] @ [0.3, 0.59, 0.11] < 0.5
             axis.text(
-                *seen[i, :2], chemical_symbols[number], ha="center", va="center_baseline", fontsize=6.5,
-                color="white" if dark else "black", zorder=style["zorder"] + 5e-4,
+                seen[i, 0], seen[i, 1], chemical_symbols[number], ha="center", va="center_baseline",
+                fontsize=6.5, color="white" if dark else "black", zorder=style["zorder"] + 5e-4,
             )  # fmt: skip
 
 
-def draw_lines(axis: Axes, start: np.ndarray, vector: np.ndarray, view: np.ndarray, **style) -> None:
+def draw_lines(axis: Axes, start: np.ndarray, vector: np.ndarray, view: np.ndarray, **style: Any) -> None:
     """A line from each of ``start`` (k, 3) along ``vector`` (k, 3), both in Å."""
     a, b = start @ view.T, (start + vector) @ view.T
     axis.plot(np.stack([a[:, 0], b[:, 0]]), np.stack([a[:, 1], b[:, 1]]), **{"zorder": 1} | style)
 
 
-def draw_arrows(axis: Axes, start: np.ndarray, vector: np.ndarray, view: np.ndarray, **style) -> None:
+def draw_arrows(axis: Axes, start: np.ndarray, vector: np.ndarray, view: np.ndarray, **style: Any) -> None:
     """An arrow from each of ``start`` (k, 3) along ``vector`` (k, 3), both in Å."""
     a, d = start @ view.T, vector @ view.T
     options = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.008, "zorder": 6}

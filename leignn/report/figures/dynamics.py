@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from leignn.report.drawing.style import COLOURS, save_figure, save_gap
@@ -33,7 +34,7 @@ def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], o
     figure, axes = plt.subplots(
         len(datasets), 4, figsize=(13, 3.3 * len(datasets)), squeeze=False, layout="constrained"
     )
-    labels = {}
+    labels: dict[str, Artist] = {}
     for row, dataset in zip(axes, datasets, strict=True):
         members = [s for s in first.values() if s.dataset == dataset][::-1]
         for number, simulation in enumerate(members):
@@ -46,7 +47,7 @@ def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], o
             axis.spines[["top", "right"]].set_visible(False)
             labels |= dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
         row[0].set_title(dataset, loc="left")
-    figure.legend(labels.values(), labels.keys(), frameon=False, fontsize=8, loc="outside right upper")
+    figure.legend(list(labels.values()), list(labels), frameon=False, fontsize=8, loc="outside right upper")
     save_figure(figure, output)
 
 

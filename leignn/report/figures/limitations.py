@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -82,7 +83,11 @@ def _draw(axis: Axes, rows: pd.DataFrame, column: str, number: int) -> None:
     values, errors = groups["value"].mean(), groups["stderr"].mean()
     if column == "separation_ang":
         values = values.abs().clip(lower=ROUNDING / 5)
-    style = {"color": COLOURS[number % len(COLOURS)], "linestyle": "-" if direct else "--", "linewidth": 1.4}
+    style: dict[str, Any] = {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": "-" if direct else "--",
+        "linewidth": 1.4,
+    }
     axis.errorbar(
         values.index, values, errors.fillna(0), label=rows["model"].iloc[0], marker="o", markersize=4, **style
     )

@@ -10,10 +10,10 @@ from typing import Any
 
 import jinja2
 
-from leignn.config.result import Result, load_results
+from leignn.config.result import Result, Table, load_results
 from leignn.errors import InputError
 from leignn.files import write_text
-from leignn.report.page.grid import grids_of
+from leignn.report.page.grid import Grid, grids_of
 from leignn.report.page.run import shown_run
 from leignn.report.runs import Run, load_runs
 from leignn.report.tables.read import read_table
@@ -61,8 +61,8 @@ def render_page(results: dict[str, Result], folder: Path, runs: list[Run]) -> st
         sections=[_section(name, result, folder, runs) for name, result in shown.items()],
         runs=[shown_run(run, runs) for run in runs],
         stand_in=any(run.metrics["stand_in"] for run in runs),
-        datasets=list(dict.fromkeys(run.config["dataset_info"]["title"] for run in runs)),
-        scales=list(dict.fromkeys(run.config["scale"] for run in runs)),
+        datasets=list(dict.fromkeys(run.config.dataset_info.title for run in runs)),
+        scales=list(dict.fromkeys(run.config.scale for run in runs)),
     )
 
 
@@ -75,7 +75,6 @@ def _section(name: str, result: Result, folder: Path, runs: list[Run]) -> dict[s
     table, figure = folder / f"{name}.csv", folder / f"{name}.svg"
     wanted = [path for path, has in ((figure, result.figure), (table, result.table)) if has]
     gaps = [f"Not run: {path.name} was not made." for path in wanted if not path.exists()]
-    with_table = result.table is not None and table.exists()
     return {
         "id": _anchor(name),
         "title": result.title,
@@ -83,15 +82,20 @@ def _section(name: str, result: Result, folder: Path, runs: list[Run]) -> dict[s
         "caption": result.caption,
         "gaps": gaps,
         "svg": _inline_svg(figure) if result.figure and figure.exists() else "",
-        "grids": grids_of(read_table(table, result.table), result.table, runs) if with_table else [],
+        "grids": _grids(table, result.table, runs),
     }
+
+
+def _grids(path: Path, declared: Table | None, runs: list[Run]) -> list[Grid]:
+    return grids_of(read_table(path, declared), declared, runs) if declared and path.exists() else []
 
 
 def _claims(path: Path, results: dict[str, Result]) -> list[dict[str, Any]]:
     """The scorecard's rows; each leads to its table where the page has it."""
-    if SCORECARD not in results or not path.exists():
+    declared = results[SCORECARD].table if SCORECARD in results else None
+    if declared is None or not path.exists():
         return []
-    found = read_table(path, results[SCORECARD].table).fillna("").to_dict("records")
+    found = read_table(path, declared).fillna("").to_dict("records")
     for claim in found:
         table = results.get(claim["table"])
         claim["anchor"] = _anchor(claim["table"]) if table else None

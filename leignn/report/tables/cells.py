@@ -1,6 +1,7 @@
 """A table's numbers as people read them: rounded as declared, best and second best known."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,8 +45,8 @@ def cells(block: pd.DataFrame, shown: list[Place]) -> pd.DataFrame:
             )
             rank = int(ranks[i]) if ranks.notna().sum() > 1 and ranks[i] in (1, 2) else 0
             measured = f"{measured} ± {stderr}" if measured and stderr else measured
-            texts = (text + unit if text else "" for text in (measured, published))
-            result.at[row["model"], place.name] = Cell(*texts, rank)
+            cell = Cell(measured and measured + unit, published and published + unit, rank)
+            result.at[row["model"], place.name] = cell
     return result
 
 
@@ -70,7 +71,7 @@ def rank_cells(block: pd.DataFrame, declared: Table, shown: list[Place]) -> pd.D
     return result
 
 
-def printed_number(value: object, column: Column) -> str:
+def printed_number(value: Any, column: Column) -> str:
     """A value of a CSV as its column is printed; "" where there is none."""
     if value is None or pd.isna(value):
         return ""
@@ -78,11 +79,10 @@ def printed_number(value: object, column: Column) -> str:
         return "yes" if value else "no"
     if not isinstance(value, int | float | np.integer):
         return str(value)
+    number = float(value)
     if column.decimals is None:
-        if isinstance(value, float) and not value.is_integer() and abs(value) < 1e4:
-            return f"{value:.4g}"
-        return f"{value:,.0f}"
-    if abs(value) < 0.1:
-        return f"{value:.1g}"
-    whole = column.whole_from is not None and abs(value) >= column.whole_from
-    return f"{value:.{0 if whole else column.decimals}f}"
+        return f"{number:.4g}" if number % 1 and abs(number) < 1e4 else f"{number:,.0f}"
+    if abs(number) < 10**-column.decimals:
+        return f"{number:.1g}"
+    whole = column.whole_from is not None and abs(number) >= column.whole_from
+    return f"{number:.{0 if whole else column.decimals}f}"

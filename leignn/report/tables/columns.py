@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from leignn.config.result import Column, Table
+from leignn.config.result import Column, Kind, Table
 
 # Before the numbers of a table that is built from runs, and the types of these columns.
-HEAD = {
+HEAD: dict[str, Kind] = {
     "dataset": "text",
     "dataset_title": "text",
     "stand_in": "boolean",

@@ -1,6 +1,7 @@
 """Read a results CSV and hold it against its declaration."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -50,7 +51,7 @@ def _check(values: pd.Series, column: Column, path: Path) -> None:
             raise InputError(f"{path}: row {row + 1}, {values.name}: {value!r} is not {wanted}")
 
 
-def _fits(value: object, column: Column) -> bool:
+def _fits(value: Any, column: Column) -> bool:
     if column.type == "text":
         return not column.values or value in column.values
     truth = isinstance(value, bool) or str(value) in ("True", "False")

@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from leignn.errors import InputError
+from leignn.evaluation import metrics
 from leignn.evaluation.metrics import MetricSums, Predicted
 from leignn.evaluation.score import score_split
+from leignn.schemas import validate
 
+NAMES = ("dataset", "scale", "model", "title", "message")
+COUNTS = ("seed", "parameters", "train_structures", "train_seconds", "steps", "best_step")
+RECORD = dict.fromkeys(NAMES, "x") | dict.fromkeys(COUNTS, 1)
+RECORD |= {"schema": 1, "status": "ok", "stand_in": True}
 NATOMS = np.array([3, 2, 4])
 
 
@@ -92,3 +98,18 @@ def test_foreign_predictions_are_refused(tmp_path) -> None:
     np.savez(tmp_path / "id.npz", energy=np.zeros(3), forces=np.zeros((2, 3)))
     with pytest.raises(InputError, match="3 structures, its manifest 0"):
         score_split(tmp_path / "id.npz", [])
+
+
+def test_a_new_metric_is_one_function(monkeypatch) -> None:
+    monkeypatch.setattr(metrics, "METRICS", dict(metrics.METRICS))
+
+    @metrics.mean_of(1)
+    def largest_force_error(predicted: metrics.Predicted) -> np.ndarray:
+        return predicted.force_error.max(1)
+
+    data = labels()
+    rows = [1, 2, 3]
+    worst = np.abs(data["forces"][rows].astype(float) - data["true_forces"][rows]).max(1)
+    found = metrics_of(data)
+    assert found["largest_force_error"] == pytest.approx(worst.mean())
+    validate(RECORD | {"splits": {"test": found}}, "metrics", "metrics.json")

@@ -10,6 +10,7 @@ from made_runs import declared, table_of
 from leignn.cli import main
 from leignn.config.claims import Claims
 from leignn.config.result import Table
+from leignn.errors import InputError
 from leignn.report.claims.check import check_claims
 from leignn.resources import config_file
 
@@ -160,3 +161,17 @@ def test_the_command(tmp_path, capsys) -> None:
     (tmp_path / "bad.yaml").write_text("tables: {}\nclaims: [{id: it, colour: red}]\n")
     assert main(["check-claims", "--claims", str(tmp_path / "bad.yaml"), *given]) == 2
     assert "bad.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"check": "ratio"}, "it: ratio needs `between`"),
+        ({"check": "lower", "others": []}, "it: lower needs `others`"),
+        ({"check": "largest_gain", "largest": "gb"}, "it: largest_gain needs"),
+        ({"check": "at_most"}, "it: at_most needs `bound`"),
+    ],
+)
+def test_a_claim_without_what_its_check_needs(change, message) -> None:
+    with pytest.raises(InputError, match=message):
+        Claims.checked({"claims": [claim("lower") | change]}, "claims.yaml")
