@@ -404,7 +404,7 @@ def test_two_processes_where_one_has_seen_no_energy(copper, tmp_path) -> None:
     frames[0].energy = 1.0
     write_store(tmp_path / "stores" / "all", [frames], {})
     settings = config(max_steps=40, batch_size=1)
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings.plain()))
     command = [sys.executable, "-m", "leignn", "train", "--config", tmp_path / "config.yaml"]
     command += ["--stores", tmp_path / "stores", "--splits", labelled, "--output", tmp_path / "run"]
     command += ["--device", "cpu", "--processes", "2", "--threads", "1"]
