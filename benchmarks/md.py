@@ -28,6 +28,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.neighborlist import neighbor_list
 
 from leignn import LEIGNNCalculator, fast
+from leignn.config.run import RunConfig, resolve_run
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.files import write_text
@@ -78,12 +79,9 @@ def calculator(engine: str, size: str, graph: str, device: str) -> LEIGNNCalcula
     torch.manual_seed(0)
     model = LEIGNN(GRAPHS[graph], channels, layers, functions)
     torch.nn.init.normal_(model.out_forces.weight, std=1e-3)
-    config = {
-        "potential": "leignn.model:LEIGNN",
-        "environment": "torch",
-        "graph": vars(GRAPHS[graph]),
-        "hyperparameters": {"hidden_channels": channels, "num_layers": layers, "num_rbf": functions},
-    }
+    sizes = {"hidden_channels": channels, "num_layers": layers, "num_rbf": functions}
+    run = resolve_run("oc20_standin", "leignn", "smoke", 0).plain()
+    config = RunConfig.checked(run | {"graph": vars(GRAPHS[graph]), "hyperparameters": sizes}, "benchmark")
     with tempfile.TemporaryDirectory() as folder:
         TrainedPotential(model, config, 0.0).save(Path(folder) / "checkpoint.pt")
         kind = LEIGNNCalculator if engine == "simulate" else PlainCalculator

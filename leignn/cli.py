@@ -18,7 +18,7 @@ COMMANDS = {
     "build-store": ("leignn.data.build", "convert raw files of one part into a store"),
     "split": ("leignn.data.splits", "write the split manifests of a data set"),
     "extract-frames": ("leignn.data.extract", "write structures of a split as extended XYZ"),
-    "configure": ("leignn.configure", "resolve the configuration of one run"),
+    "configure": ("leignn.config.run", "resolve the configuration of one run"),
     "fit-statistics": ("leignn.training.statistics", "compute what a model takes from the training split"),
     "train": ("leignn.training.train", "train one run, or resume it"),
     "predict": ("leignn.evaluation.predict", "predict one split with a trained run"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from leignn.config.run import RunConfig
 from leignn.errors import InputError, RunFailedError
 from leignn.files import replacing
 from leignn.graph import GraphSpec
@@ -27,7 +28,7 @@ class TrainedPotential(nn.Module):
         energy_shift: eV, added to every predicted energy (the training mean, or zero).
     """
 
-    def __init__(self, potential: Potential, config: dict[str, Any], energy_shift: float) -> None:
+    def __init__(self, potential: Potential, config: RunConfig, energy_shift: float) -> None:
         super().__init__()
         self.potential, self.config, self.energy_shift = potential, config, energy_shift
 
@@ -44,16 +45,16 @@ class TrainedPotential(nn.Module):
         """Write the checkpoint atomically."""
         content = {
             "format": FORMAT,
-            "config": self.config,
+            "config": self.config.plain(),
             "energy_shift": self.energy_shift,
             "state_dict": self.potential.state_dict(),
         }
         _write(path, content)
 
 
-def save_failure(path: Path, config: dict[str, Any], message: str) -> None:
+def save_failure(path: Path, config: RunConfig, message: str) -> None:
     """In place of a checkpoint: why there is none."""
-    _write(path, {"format": FORMAT, "config": config, "failure": message})
+    _write(path, {"format": FORMAT, "config": config.plain(), "failure": message})
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
@@ -65,13 +66,10 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def potential_of(config: dict[str, Any]) -> Potential:
+def potential_of(config: RunConfig) -> Potential:
     """The untrained potential of a run's configuration."""
     return build_potential(
-        config["potential"],
-        GraphSpec(**config["graph"]),
-        config["hyperparameters"],
-        config["environment"],
+        config.potential, GraphSpec(**config.graph.model_dump()), config.hyperparameters, config.environment
     )
 
 
@@ -88,9 +86,10 @@ def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPoten
             raise InputError(f"{path} has checkpoint format {content['format']}, not {FORMAT}")
         if "failure" in content:
             raise RunFailedError(content["failure"])
-        potential = potential_of(content["config"])
+        config = RunConfig.checked(content["config"], path)
+        potential = potential_of(config)
         potential.load_state_dict(content["state_dict"])
-        trained = TrainedPotential(potential, content["config"], content["energy_shift"])
+        trained = TrainedPotential(potential, config, content["energy_shift"])
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is no checkpoint of a trained potential: {reason}") from error

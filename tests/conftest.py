@@ -14,13 +14,12 @@ from ase.build import bulk, fcc111, molecule
 from ase.calculators.emt import EMT
 from torch_geometric.data import Batch
 
-from leignn.configure import find_model, resolve_run
+from leignn.config.run import resolve_run
 from leignn.data.frames import collate
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
-from leignn.resources import CONFIG
 from leignn.trained import TrainedPotential, potential_of
 
 
@@ -100,8 +99,7 @@ def copper(tmp_path_factory) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def random_checkpoint(tmp_path_factory) -> Path:
     """A small LEIGNN of random weights."""
-    dataset = CONFIG / "datasets" / "oc20_standin.yaml"
-    config = resolve_run(dataset, find_model("leignn"), "smoke", 0, {})
+    config = resolve_run("oc20_standin", "leignn", "smoke", 0)
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
     TrainedPotential(potential_of(config), config, 1.5).save(path)

@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 
 from leignn.config.result import Table
+from leignn.config.run import RunConfig, resolve_run
 from leignn.report.runs import load_runs
 from leignn.report.tables.build import build_table
 from leignn.report.tables.published import load_published
@@ -14,6 +15,12 @@ from leignn.report.tables.read import declared_table
 from leignn.resources import config_file
 
 SPLITS = ["id", "ood_ads", "ood_cat", "ood_both"]
+
+
+def run_config(training: dict | None = None, **changes) -> RunConfig:
+    """The configuration of a small LEIGNN on the stand-in, with ``changes`` of its keys."""
+    content = resolve_run("oc20_standin", "leignn", "smoke", 0, {"training": training or {}}).plain()
+    return RunConfig.checked(content | changes, "test")
 
 
 def make_run(
@@ -29,14 +36,9 @@ def make_run(
     run = folder / "results" / "runs" / "data" / "mini" / model / f"seed{seed}"
     run.mkdir(parents=True)
     stand_in = published_as is None
-    config = {
-        "dataset": "data",
-        "scale": "mini",
-        "model": model,
-        "seed": seed,
-        "title": title,
-        "dataset_info": {"title": "Some <data>", "stand_in": stand_in, "published_as": published_as},
-    }
+    info = {"title": "Some <data>", "stand_in": stand_in, "level": "none", "energy_name": "energy"}
+    info["published_as"] = published_as
+    config = run_config(dataset="data", scale="mini", model=model, seed=seed, title=title, dataset_info=info)
     split = {
         "structures": 5,
         "energy_count": 4,
@@ -49,7 +51,7 @@ def make_run(
     }
     metrics = {
         "schema": 1,
-        **{key: config[key] for key in ("dataset", "scale", "model", "title", "seed")},
+        **config.identity,
         "stand_in": stand_in,
         "status": "ok",
         "message": "",
@@ -67,7 +69,7 @@ def make_run(
             "val_forces_mae_mev_per_ang": [90.0, energy / 2],
         }
     )
-    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    (run / "config.yaml").write_text(yaml.safe_dump(config.plain()))
     (run / "metrics.json").write_text(json.dumps(metrics))
     log.to_csv(run / "log.csv", index=False)
     record = {

@@ -1,15 +1,30 @@
 """What all configuration has in common: known keys only, numbers that came as text, one sentence an error."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from leignn.errors import InputError
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # as yaml.safe_load, several times faster
+
+QUOTE = "'"
+
+Scale = Literal["smoke", "mini", "hour", "paper"]
+Name = Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]  # of a model or a data set: part of paths
 
 
 class Strict(BaseModel):
@@ -27,14 +42,15 @@ class Strict(BaseModel):
         ser_json_inf_nan="null",
     )
 
-    @field_validator("*", mode="wrap")
+    @model_validator(mode="wrap")
     @classmethod
-    def _no_truth_for_numbers(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        found = handler(value)
-        if _truth_became_number(value, found):
-            raise PydanticCustomError(
-                "number", "{value} holds true or false in place of a number", {"value": value}
-            )
+    def _numbers_are_no_truth_values(cls, content: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        found = handler(content)
+        for key, value in content.items() if isinstance(content, dict) else ():
+            if _confused(value, getattr(found, key)):
+                raise PydanticCustomError(
+                    "number", "{key}: true or false in place of a number, or the reverse", {"key": key}
+                )
         return found
 
     @classmethod
@@ -47,7 +63,7 @@ class Strict(BaseModel):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            raise InputError(f"{where}: {sentence(error)}") from error
+            raise InputError(f"{where}: {sentence(error, content)}") from error
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -59,14 +75,33 @@ class Strict(BaseModel):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
-def _truth_became_number(value: Any, found: Any) -> bool:
-    if isinstance(value, bool):
-        return isinstance(found, int | float) and not isinstance(found, bool)
+@dataclass(frozen=True)
+class SomeOf:
+    """Annotates a ``dict`` that holds some of the keys of ``kind``: what one layer overrides of it."""
+
+    kind: type[Strict]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        fields: dict[str, Any] = {
+            name: (Annotated[field.annotation, Field(description=field.description), *field.metadata], None)
+            for name, field in self.kind.model_fields.items()
+        }
+        some = create_model(f"SomeOf{self.kind.__name__}", __base__=Strict, **fields)
+        return core_schema.no_info_after_validator_function(
+            lambda found: found.plain(),
+            handler.generate_schema(some),
+            serialization=core_schema.plain_serializer_function_ser_schema(dict),
+        )
+
+
+def _confused(value: Any, found: Any) -> bool:
+    """Whether true or false was taken for a number, or a number for true or false."""
     if isinstance(value, list | tuple) and isinstance(found, list | tuple):
-        return any(map(_truth_became_number, value, found))
+        return any(map(_confused, value, found))
     if isinstance(value, dict) and isinstance(found, dict):
-        return any(_truth_became_number(value[key], found.get(key)) for key in value)
-    return False
+        return any(_confused(value[key], found.get(key)) for key in value)
+    numbers = isinstance(value, int | float) and isinstance(found, int | float)
+    return numbers and isinstance(value, bool) != isinstance(found, bool)
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -80,18 +115,37 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def sentence(error: ValidationError) -> str:
-    """The first thing that is wrong: its key, what is wrong and, where it is short, the value."""
+def sentence(error: ValidationError, content: Any) -> str:
+    """The first thing that is wrong with ``content``: its key, what is wrong and, if short, the value."""
     first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
     kind, message = (
         first["type"],
         first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, "),
     )
+    place = ".".join(map(str, _place(first["loc"], content, kind == "missing")))
     if kind == "extra_forbidden":
         return f"unknown key {place!r}"
     if kind == "missing":
         return f"key {place!r} is missing"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        key, tags = f"{place}.{first['ctx']['discriminator'].strip(QUOTE)}", first["ctx"].get("expected_tags")
+        return f"{key}: {first['ctx']['tag']!r} is none of {tags}" if tags else f"key {key!r} is missing"
     value = repr(first["input"])
     shown = f"{value}: " if len(value) <= 60 and kind not in ("value_error", "number") else ""
-    return f"{place + ': ' if place else ''}{shown}{message[:1].lower()}{message[1:]}"
+    # Messages of our own validators begin with the key.
+    joint = "." if not shown and message.split()[0].endswith(":") else ": "
+    return f"{place + joint if place else ''}{shown}{message[:1].lower()}{message[1:]}"
+
+
+def _place(steps: tuple[str | int, ...], content: Any, missing: bool) -> list[str | int]:
+    """The keys on the way to an error, without the names that pydantic adds for members of a union."""
+    place: list[str | int] = []
+    for number, step in enumerate(steps):
+        if isinstance(content, dict) and step in content:
+            content = content[step]
+        elif isinstance(content, list | tuple) and isinstance(step, int) and step < len(content):
+            content = content[step]
+        elif not (missing and number == len(steps) - 1):
+            continue
+        place.append(step)
+    return place

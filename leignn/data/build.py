@@ -11,7 +11,7 @@ import ase
 import numpy as np
 from tqdm import tqdm
 
-from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
+from leignn.config.dataset import DATASET_HELP, AsePart, Dataset, Part, load_dataset
 from leignn.data.readers import raw_files, read_part
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
@@ -20,7 +20,7 @@ from leignn.provenance import sha256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--part", required=True, help="name of the part in that file")
     parser.add_argument("--raw", type=Path, required=True, help="folder the part's path is relative to")
     parser.add_argument("--output", type=Path, required=True, help="the store's folder")
@@ -29,30 +29,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     dataset = load_dataset(args.dataset)
-    if args.part not in dataset["parts"]:
-        raise InputError(f"{args.dataset} has no part {args.part!r}: {', '.join(dataset['parts'])}")
+    if args.part not in dataset.parts:
+        raise InputError(f"{args.dataset} has no part {args.part!r}: {', '.join(dataset.parts)}")
     if args.workers < 1:
         raise InputError(f"--workers: {args.workers} is less than 1")
     build_store(dataset, args.part, args.raw, args.output, args.workers)
 
 
-def build_store(dataset: dict[str, Any], part: str, raw: Path, output: Path, workers: int) -> None:
+def build_store(dataset: Dataset, part: str, raw: Path, output: Path, workers: int) -> None:
     """Build the store of ``part``; memory does not grow with the number of frames.
 
     Raises:
         InputError: any bad file or frame (see :mod:`leignn.data.checks`); nothing is left half-written.
     """
-    description = dataset["parts"][part]
-    chunks = read_part(description, dataset["labels"], raw, workers)
-    meta = {"dataset": dataset["name"], "part": part, "level": dataset["level"]}
+    description = dataset.parts[part]
+    chunks = read_part(description, dataset.labels, raw, workers)
+    meta: dict[str, Any] = {"dataset": dataset.name, "part": part, "level": dataset.level}
     meta["versions"] = {"ase": ase.__version__, "numpy": np.__version__}
     meta["sources"] = _sources(description, raw)
-    write_store(
-        output, _counted(chunks, f"{dataset['name']}/{part}"), meta, description.get("energy_reference")
-    )
+    reference = description.energy_reference if isinstance(description, AsePart) else None
+    write_store(output, _counted(chunks, f"{dataset.name}/{part}"), meta, reference)
 
 
-def _sources(description: dict[str, Any], raw: Path) -> list[dict[str, Any]]:
+def _sources(description: Part, raw: Path) -> list[dict[str, Any]]:
     """The raw files with their sizes and checksums."""
     return [
         {"file": str(file.relative_to(raw)), "bytes": file.stat().st_size, "sha256": sha256(file)}

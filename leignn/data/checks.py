@@ -2,18 +2,19 @@
 
 import numpy as np
 
+from leignn.config.dataset import Labels
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
 LARGEST_ATOMIC_NUMBER = 117  # the models embed 118 rows, indexed from 0
 
 
-def check(structure: Structure, labels: dict[str, str], file: str) -> None:
+def check(structure: Structure, labels: Labels, file: str) -> None:
     """Refuse what no model can be trained on.
 
     Args:
         structure: the frame to look at.
-        labels: the data set's declaration, {"energy": all|some, "forces": all|some}.
+        labels: the data set's declaration of which labels every frame has.
         file: where the frame comes from, for messages.
 
     Raises:
@@ -33,13 +34,13 @@ def check(structure: Structure, labels: dict[str, str], file: str) -> None:
     _check_cell(structure, name)
     if np.isinf(structure.energy):
         raise InputError(f"{name} has energy {structure.energy}")
-    if labels["energy"] == "all" and np.isnan(structure.energy):
+    if labels.energy == "all" and np.isnan(structure.energy):
         raise InputError(f"{name} has no energy (or NaN), which the data set declares for all frames")
     finite = np.isfinite(structure.forces)
     if not finite.all() and not np.isnan(structure.forces).all():
         atom = int(np.argmin(finite.all(1)))
         raise InputError(f"{name} has force {structure.forces[atom]} at atom {atom}")
-    if labels["forces"] == "all" and not finite.all():
+    if labels.forces == "all" and not finite.all():
         raise InputError(f"{name} has no forces (or NaN), which the data set declares for all frames")
 
 

@@ -19,19 +19,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from typing import BinaryIO
 
 import requests
 from tqdm import tqdm
 
-from leignn.config import load_validated
-from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
+from leignn.config.archive import Archives, Download, ZenodoRecord
+from leignn.config.dataset import DATASET_HELP, ShardedPart, load_dataset
 from leignn.data.zenodo import TIMEOUT, files_of
 from leignn.errors import InputError
 from leignn.files import replacing_folder
 
-SHARDS = ["*.extxyz.xz", "*.txt.xz"]  # what the tar of a part holds
 CHUNK = 2**20  # bytes
 ATTEMPTS = 5  # in a row that bring nothing new
 FIRST_DELAY = 1.0  # s, doubled after each such attempt
@@ -52,22 +50,20 @@ class _Member:
     open: Callable[[], BinaryIO]
 
 
-def fetch(source: dict[str, Any], output: Path) -> None:
+def fetch(source: Download, output: Path) -> None:
     """Fill the folder ``output`` from a download; it appears when it is whole.
 
     Beside the files it gets ``download.json``: where they come from, and the MD5 that was found.
 
     Args:
-        source: url; file, the name to keep it under (default: the URL's); bytes; md5 where one is
-            published; for an archive members, the names to unpack from it (with ``*`` and ``?``),
-            and unpacked_bytes.
+        source: where it is, and what of it is wanted.
         output: replaced if it exists.
 
     Raises:
         InputError: no network, too little space, a wrong checksum, or an archive that lacks members
             or has a path that leaves it.
     """
-    file = output.parent / source.get("file", PurePosixPath(urlsplit(source["url"]).path).name)
+    file = output.parent / source.name
     output.parent.mkdir(parents=True, exist_ok=True)
     _check_space(source, file)
     if file.exists():
@@ -79,25 +75,25 @@ def fetch(source: dict[str, Any], output: Path) -> None:
         except requests.RequestException as error:
             answer = error.response
             reason = type(error).__name__ if answer is None else f"HTTP status {answer.status_code}"
-            checksum = f", md5 {source['md5']}," if "md5" in source else ""
+            checksum = f", md5 {source.md5}," if source.md5 else ""
             raise InputError(
-                f"{source['url']} could not be downloaded ({reason}): fetch it by other means"
+                f"{source.url} could not be downloaded ({reason}): fetch it by other means"
                 f"{checksum} and put it at {file}"
             ) from error
         found = _verify(partial, source)
         partial.rename(file)
-    record = {"url": source["url"], "md5": found, "md5_published": "md5" in source}
+    record = {"url": source.url, "md5": found, "md5_published": source.md5 is not None}
     with replacing_folder(output) as temporary:
-        if "members" in source:
-            _unpack(file, source["members"], temporary)
+        if source.members is not None:
+            _unpack(file, source.members, temporary)
         else:
             shutil.copy(file, temporary)
         (temporary / "download.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
-def _check_space(source: dict[str, Any], file: Path) -> None:
+def _check_space(source: Download, file: Path) -> None:
     present = sum(p.stat().st_size for p in file.parent.glob(f"{file.name}*"))
-    needed = max(source["bytes"] - present, 0) + source.get("unpacked_bytes", source["bytes"])
+    needed = max(source.bytes - present, 0) + (source.unpacked_bytes or source.bytes)
     free = shutil.disk_usage(file.parent).free
     if free < needed:
         raise InputError(
@@ -105,7 +101,7 @@ def _check_space(source: dict[str, Any], file: Path) -> None:
         )
 
 
-def _download(source: dict[str, Any], partial: Path) -> None:
+def _download(source: Download, partial: Path) -> None:
     """Complete ``partial``; a failed attempt is repeated from where it stopped."""
     failures = 0
     while True:
@@ -126,12 +122,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _download_rest(source: dict[str, Any], partial: Path) -> None:
+def _download_rest(source: Download, partial: Path) -> None:
     start = _size(partial)
     headers = {"Accept-Encoding": "identity"}  # ranges count bytes as sent
     if start:
         headers["Range"] = f"bytes={start}-"
-    with requests.get(source["url"], headers=headers, stream=True, timeout=TIMEOUT) as response:
+    with requests.get(source.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if start and response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # nothing is missing, or the checksum will tell
         response.raise_for_status()
@@ -142,7 +138,7 @@ def _download_rest(source: dict[str, Any], partial: Path) -> None:
         if not resumed:
             start = 0
         progress = tqdm(
-            total=start + int(response.headers.get("Content-Length", source["bytes"] - start)),
+            total=start + int(response.headers.get("Content-Length", source.bytes - start)),
             initial=start,
             unit="B",
             unit_scale=True,
@@ -155,14 +151,14 @@ def _download_rest(source: dict[str, Any], partial: Path) -> None:
                 progress.update(len(chunk))
 
 
-def _verify(path: Path, source: dict[str, Any]) -> str:
+def _verify(path: Path, source: Download) -> str:
     """MD5 of ``path``, which is removed if it is not the published one, so that a rerun starts over."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "md5").hexdigest()
-    if found != source.get("md5", found):
+    if found != (source.md5 or found):
         path.unlink()
         raise InputError(
-            f"{path} has the md5 {found}, not {source['md5']}; it is removed, run again to fetch it anew"
+            f"{path} has the md5 {found}, not {source.md5}; it is removed, run again to fetch it anew"
         )
     return found
 
@@ -226,12 +222,12 @@ def fetch_from_zenodo(record: int, members: list[str], output: Path) -> None:
             return fetch(source, output)
         except MemberMissingError as error:
             print(f"{error}; looking further", flush=True)
-    names = ", ".join(source["file"] for source in sources)
+    names = ", ".join(source.name for source in sources)
     raise InputError(f"none of the files of Zenodo's record {record} holds {members[0]}: {names}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=find_dataset, help=f"{DATASET_HELP}; with --part")
+    parser.add_argument("--dataset", help=f"{DATASET_HELP}; with --part")
     parser.add_argument("--part", help="part of the data set")
     parser.add_argument("--archives", type=Path, help="config/archives.yaml, with --archive")
     parser.add_argument("--archive", help="name of an archive in that file")
@@ -242,17 +238,14 @@ def main(args: argparse.Namespace) -> None:
     if bool(args.dataset and args.part) == bool(args.archives and args.archive):
         raise InputError("give --dataset and --part, or --archives and --archive")
     if args.archives:
-        archives = load_validated(args.archives, "archives")
-        if args.archive not in archives:
-            raise InputError(f"{args.archives} has no {args.archive!r}, only {', '.join(archives)}")
-        source = archives[args.archive]
-        if "zenodo" in source:
-            return fetch_from_zenodo(source["zenodo"], source["members"], args.output)
+        source = Archives.load_named(args.archive, args.archives)
+        if isinstance(source, ZenodoRecord):
+            return fetch_from_zenodo(source.zenodo, source.members, args.output)
         return fetch(source, args.output)
-    parts = load_dataset(args.dataset)["parts"]
+    parts = load_dataset(args.dataset).parts
     if args.part not in parts:
         raise InputError(f"{args.dataset} has no part {args.part!r}, only {', '.join(parts)}")
     part = parts[args.part]
-    if missing := sorted({"url", "md5", "bytes", "unpacked_bytes"} - set(part)):
-        raise InputError(f"{args.dataset}: parts.{args.part} has no {missing[0]}: nothing to download")
-    fetch(part | {"members": SHARDS}, args.output)
+    if not isinstance(part, ShardedPart) or part.url is None:
+        raise InputError(f"{args.dataset}: parts.{args.part} has no url: nothing to download")
+    fetch(part.tar, args.output)

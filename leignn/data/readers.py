@@ -22,9 +22,10 @@ import numpy as np
 from ase import Atoms
 from ase.io.extxyz import read_xyz
 
+from leignn.config.dataset import AsePart, Labels, Part, RowsPart, ShardedPart
 from leignn.data.checks import check
 from leignn.data.iso17 import read_iso17
-from leignn.data.molecules import KEYS, read_molecule
+from leignn.data.molecules import read_molecule
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
@@ -43,9 +44,7 @@ class _Text:
     labels: list[tuple[str, int, float]] | None  # system_id, frame, reference energy of each
 
 
-def read_part(
-    part: dict[str, Any], labels: dict[str, str], root: Path, workers: int
-) -> Iterator[list[Structure]]:
+def read_part(part: Part, labels: Labels, root: Path, workers: int) -> Iterator[list[Structure]]:
     """Yield the structures of one part of a data set, checked, in the order of its files.
 
     Args:
@@ -58,10 +57,10 @@ def read_part(
         InputError: a file is damaged, or a frame is not fit for training (see
             :func:`leignn.data.checks.check`).
     """
-    path = Path(root) / part["path"]
-    if part["format"] in ("iso17_db", *KEYS):
+    path = Path(root) / part.path
+    if isinstance(part, RowsPart):
         yield from _read_rows(path, part, labels)
-    elif part["format"] == "oc20_raw":
+    elif isinstance(part, ShardedPart):
         yield from _parse_in_pool(_oc20_texts(path), part, labels, workers)
     elif path.name.removesuffix(".xz").endswith((".xyz", ".extxyz")):
         yield from _parse_in_pool(_extxyz_texts(path), part, labels, workers)
@@ -69,18 +68,18 @@ def read_part(
         yield from _read_with_ase(path, part, labels)
 
 
-def raw_files(part: dict[str, Any], root: Path) -> list[Path]:
+def raw_files(part: Part, root: Path) -> list[Path]:
     """The files that a part is made of, sorted.
 
     Raises:
         InputError: one is missing.
     """
-    path = Path(root) / part["path"]
+    path = Path(root) / part.path
     files = [path]
-    if part["format"] == "oc20_raw" and path.exists():
+    if isinstance(part, ShardedPart) and path.exists():
         files = sorted(file for shard in _shards(path) for file in (shard, _labels_file(shard)))
-    if "frames" in part:
-        files.append(path.with_name(part["frames"]))
+    if isinstance(part, RowsPart) and part.frames:
+        files.append(path.with_name(part.frames))
     for file in files:
         if not file.is_file():
             raise InputError(f"{file} does not exist or is no file: put it there, or set samples_dir")
@@ -177,7 +176,7 @@ def _oc20_labels(path: Path) -> list[tuple[str, int, float]]:
 
 
 def _parse_in_pool(
-    texts: Iterator[_Text], part: dict[str, Any], labels: dict[str, str], workers: int
+    texts: Iterator[_Text], part: ShardedPart | AsePart, labels: Labels, workers: int
 ) -> Iterator[list[Structure]]:
     """Parse chunks in order; twice as many chunks as workers are in flight."""
     with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
@@ -194,7 +193,7 @@ def _parse_in_pool(
                 future.cancel()
 
 
-def _parse(chunk: _Text, part: dict[str, Any], labels: dict[str, str]) -> list[Structure]:
+def _parse(chunk: _Text, part: ShardedPart | AsePart, labels: Labels) -> list[Structure]:
     """Parse one chunk; every failure names the file and the frame."""
     try:
         atoms = list(read_xyz(io.StringIO(chunk.text), index=slice(None)))
@@ -236,21 +235,21 @@ def _first_bad_frame(text: str) -> int:
         number += 1
 
 
-def _from_atoms(atoms: Atoms, part: dict[str, Any], file: Path, number: int, where: str) -> Structure:
+def _from_atoms(atoms: Atoms, part: AsePart, file: Path, number: int, where: str) -> Structure:
     identity: dict[str, Any] = {"system_id": Path(file.name.removesuffix(".xz")).stem, "frame": number}
-    for name, convert in (("system_id", str), ("frame", int)):
-        if name in part:
+    for name, key, convert in (("system_id", part.system_id, str), ("frame", part.frame, int)):
+        if key is not None:
             try:
-                identity[name] = convert(atoms.info[part[name]])
+                identity[name] = convert(atoms.info[key])
             except (KeyError, TypeError, ValueError) as error:
-                raise InputError(f"{where} has no usable {part[name]!r} for its {name}") from error
+                raise InputError(f"{where} has no usable {key!r} for its {name}") from error
     structure = Structure.from_atoms(atoms, **identity)
-    if part.get("energy") == "ignore":
+    if part.energy == "ignore":
         structure.energy = np.nan
     return structure
 
 
-def _read_with_ase(path: Path, part: dict[str, Any], labels: dict[str, str]) -> Iterator[list[Structure]]:
+def _read_with_ase(path: Path, part: AsePart, labels: Labels) -> Iterator[list[Structure]]:
     """Any other format that ASE reads, frame by frame."""
     frames, number = ase.io.iread(os.fspath(path), index=":"), 0
     while True:
@@ -269,13 +268,13 @@ def _read_with_ase(path: Path, part: dict[str, Any], labels: dict[str, str]) -> 
         yield chunk
 
 
-def _read_rows(path: Path, part: dict[str, Any], labels: dict[str, str]) -> Iterator[list[Structure]]:
+def _read_rows(path: Path, part: RowsPart, labels: Labels) -> Iterator[list[Structure]]:
     """The formats of which a part can be some frames only."""
-    rows = _row_numbers(path.with_name(part["frames"])) if "frames" in part else None
-    if part["format"] == "iso17_db":
+    rows = _row_numbers(path.with_name(part.frames)) if part.frames else None
+    if part.format == "iso17_db":
         chunks = read_iso17(path, rows)
     else:
-        chunks = read_molecule(path, part["format"], rows)
+        chunks = read_molecule(path, part.format, rows)
     for chunk in chunks:
         for structure in chunk:
             check(structure, labels, str(path))

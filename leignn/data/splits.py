@@ -16,7 +16,8 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 from pandas.api.types import union_categoricals
 
-from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
+from leignn.config.dataset import DATASET_HELP, load_dataset
+from leignn.config.splits import ByCounts, ByManifest, ByMDSim, ByOC20, ByParts, Splits
 from leignn.data.store import BLOCK, Store
 from leignn.errors import InputError
 from leignn.files import replacing, write_text
@@ -26,24 +27,24 @@ COLUMNS = ["part", "index", "system_id", "frame"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--output", type=Path, required=True, help="folder for <split>.csv, splits.json")
 
 
 def main(args: argparse.Namespace) -> None:
     dataset = load_dataset(args.dataset)
-    stores = {part: Store(args.stores / part) for part in dataset["parts"]}
-    splits, details = make_splits(dataset["splits"], stores)
+    stores = {part: Store(args.stores / part) for part in dataset.parts}
+    splits, details = make_splits(dataset.splits, stores)
     for name, table in splits.items():
         if table.empty:
-            raise InputError(f"{args.dataset}: split {name!r} is empty: {dataset['splits']}")
+            raise InputError(f"{args.dataset}: split {name!r} is empty: {dataset.splits.plain()}")
     for name, table in splits.items():
         with replacing(args.output / f"{name}.csv") as temporary:
             table.to_csv(temporary, index=False, columns=COLUMNS)
     summary = {
-        "dataset": dataset["name"],
-        **dataset["splits"],
+        "dataset": dataset.name,
+        **dataset.splits.plain(),
         **details,
         "structures": {name: len(table) for name, table in splits.items()},
         "stores": {part: sha256(store.path / "store.json") for part, store in stores.items()},
@@ -51,9 +52,7 @@ def main(args: argparse.Namespace) -> None:
     write_text(args.output / "splits.json", json.dumps(summary, indent=1))
 
 
-def make_splits(
-    rule: dict[str, Any], stores: dict[str, Store]
-) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+def make_splits(rule: Splits, stores: dict[str, Store]) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Frames of every split (columns part, index, system_id, frame; sorted), and what the rule chose.
 
     Args:
@@ -64,17 +63,17 @@ def make_splits(
         InputError: more frames asked for than there are, an unknown part, an unknown frame.
     """
     details: dict[str, Any] = {}
-    if rule["rule"] == "parts":
-        splits = _by_parts(rule, stores)
-    elif rule["rule"] == "oc20":
-        splits, details = _by_oc20_rule(rule, _frames(stores), stores)
-    elif rule["rule"] == "manifest":
-        names = ["train", "val", *rule.get("tests", ["test"])]
-        splits = _by_manifest(Path(rule["path"]), names, _frames(stores))
-    elif rule["rule"] == "mdsim":
-        splits = _by_mdsim(rule, _frames(stores))
-    else:
-        splits = _by_counts(rule, _frames(stores))
+    match rule:
+        case ByParts():
+            splits = _by_parts(rule, stores)
+        case ByOC20():
+            splits, details = _by_oc20_rule(rule, _frames(stores), stores)
+        case ByManifest():
+            splits = _by_manifest(Path(rule.path), ["train", "val", *rule.tests], _frames(stores))
+        case ByMDSim():
+            splits = _by_mdsim(rule, _frames(stores))
+        case ByCounts():
+            splits = _by_counts(rule, _frames(stores))
     return {name: _sorted(table) for name, table in splits.items()}, details
 
 
@@ -101,21 +100,21 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["part", "system_id", "frame"], ignore_index=True)
 
 
-def _by_parts(rule: dict[str, Any], stores: dict[str, Store]) -> dict[str, pd.DataFrame]:
+def _by_parts(rule: ByParts, stores: dict[str, Store]) -> dict[str, pd.DataFrame]:
     """Every split a part of its own; validation may be a fraction of the training part instead."""
-    named = [rule["train"], *rule["tests"]] + ([rule["validation"]] if "validation" in rule else [])
+    named = [rule.train, *rule.tests, *([rule.validation] if rule.validation else [])]
     for part in named:
         if part not in stores:
             raise InputError(f"splits name the part {part!r}, the data set has {', '.join(stores)}")
     frames = _frames({part: stores[part] for part in named})
     rows = {part: np.flatnonzero(frames["part"] == part) for part in named}
-    order = np.random.default_rng(rule["seed"]).permutation(rows[rule["train"]])
-    order = order[: round(rule.get("subset", 1.0) * len(order))]
-    validation = round(rule.get("validation_fraction", 0.0) * len(order))
+    order = np.random.default_rng(rule.seed).permutation(rows[rule.train])
+    order = order[: round(rule.subset * len(order))]
+    validation = round((rule.validation_fraction or 0.0) * len(order))
     splits = {"train": order[validation:], "val": order[:validation]}
-    if "validation" in rule:
-        splits["val"] = rows[rule["validation"]]
-    splits |= {name: rows[name] for name in rule["tests"]}
+    if rule.validation:
+        splits["val"] = rows[rule.validation]
+    splits |= {name: rows[name] for name in rule.tests}
     _refuse_shared_frames(frames, splits)
     return {name: frames.iloc[chosen] for name, chosen in splits.items()}
 
@@ -134,30 +133,30 @@ def _refuse_shared_frames(frames: pd.DataFrame, splits: dict[str, np.ndarray]) -
         raise InputError(f"frame {row['frame']} of system {row['system_id']} is in the splits {names}")
 
 
-def _by_counts(rule: dict[str, Any], frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _by_counts(rule: ByCounts, frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Frames at random, or in consecutive blocks: training first, then validation, then test."""
-    counts = dict(rule["counts"])
+    counts = rule.counts.model_dump()
     if counts["test"] == "rest":
         counts["test"] = max(len(frames) - counts["train"] - counts["val"], 0)
     if sum(counts.values()) > len(frames):
         raise InputError(f"splits ask for {sum(counts.values())} frames, the data set has {len(frames)}")
     order = np.arange(len(frames))
-    if rule["rule"] == "random":
-        order = np.random.default_rng(rule["seed"]).permutation(len(frames))
+    if rule.rule == "random":
+        order = np.random.default_rng(rule.seed).permutation(len(frames))
     ends = np.cumsum([counts[name] for name in ("train", "val", "test")])
     blocks = np.split(order[: ends[-1]], ends[:-1])
     return {name: frames.iloc[block] for name, block in zip(("train", "val", "test"), blocks, strict=True)}
 
 
-def _by_mdsim(rule: dict[str, Any], frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _by_mdsim(rule: ByMDSim, frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """MDSim's and the authors' splits of MD trajectories, to the frame.
 
     They call scikit-learn's ``train_test_split`` twice with one seed: first for the test split, then
     for the validation split of what is left. Sizes are counts or fractions, rounded up.
     """
     left, found = np.arange(len(frames)), {}
-    for name, size in (("test", rule["test"]), ("val", rule["validation"])):
-        order = np.random.RandomState(rule["seed"]).permutation(len(left))
+    for name, size in (("test", rule.test), ("val", rule.validation)):
+        order = np.random.RandomState(rule.seed).permutation(len(left))
         size = math.ceil(size * len(left)) if size < 1 else size
         if size >= len(left):
             raise InputError(f"splits ask for {size} frames for {name}, of {len(left)} that are left")
@@ -166,7 +165,7 @@ def _by_mdsim(rule: dict[str, Any], frames: pd.DataFrame) -> dict[str, pd.DataFr
 
 
 def _by_oc20_rule(
-    rule: dict[str, Any], frames: pd.DataFrame, stores: dict[str, Store]
+    rule: ByOC20, frames: pd.DataFrame, stores: dict[str, Store]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Hold out adsorbates and slab compositions, then whole systems, as Open Catalyst does.
 
@@ -179,10 +178,10 @@ def _by_oc20_rule(
         for part, index in zip(first["part"], first["index"], strict=True)
     ]
     adsorbate, composition = (np.array(column) for column in zip(*kinds, strict=True))
-    fractions = rule["fractions"]
-    rng = np.random.default_rng(rule["seed"])
-    held_adsorbates = _hold_out(adsorbate, fractions["adsorbates"], rng)
-    held_compositions = _hold_out(composition, fractions["compositions"], rng)
+    fractions = rule.fractions
+    rng = np.random.default_rng(rule.seed)
+    held_adsorbates = _hold_out(adsorbate, fractions.adsorbates, rng)
+    held_compositions = _hold_out(composition, fractions.compositions, rng)
     new_adsorbate = np.isin(adsorbate, held_adsorbates)
     new_composition = np.isin(composition, held_compositions)
     split = np.select(
@@ -191,8 +190,8 @@ def _by_oc20_rule(
         default="train",
     )
     seen = np.flatnonzero(split == "train")
-    for name in ("id", "val"):
-        wanted = round(fractions[name] * len(seen))
+    for name, fraction in (("id", fractions.id), ("val", fractions.val)):
+        wanted = round(fraction * len(seen))
         for system in rng.permutation(seen):
             if wanted == 0:
                 break

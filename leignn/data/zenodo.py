@@ -1,17 +1,16 @@
 """What a record of Zenodo holds, by its API: names, sizes and checksums of its files."""
 
-from typing import Any
-
 import requests
 
+from leignn.config.archive import Download
 from leignn.errors import InputError
 
 API = "https://zenodo.org/api/records"
 TIMEOUT = (10, 60)  # s, to connect and between two pieces of data
 
 
-def files_of(record: int, members: list[str]) -> list[dict[str, Any]]:
-    """The files of a record as sources for :func:`leignn.data.download.fetch`.
+def files_of(record: int, members: list[str]) -> list[Download]:
+    """The files of a record as downloads for :func:`leignn.data.download.fetch`.
 
     Args:
         record: its number.
@@ -25,13 +24,14 @@ def files_of(record: int, members: list[str]) -> list[dict[str, Any]]:
         answer = requests.get(url, timeout=TIMEOUT)
         answer.raise_for_status()
         found = [
-            {
-                "url": file["links"]["self"],
-                "file": file["key"],
-                "bytes": int(file["size"]),
-                "md5": file["checksum"].removeprefix("md5:"),
-                "members": members,
-            }
+            Download(
+                url=file["links"]["self"],
+                file=file["key"],
+                bytes=int(file["size"]),
+                md5=file["checksum"].removeprefix("md5:"),
+                members=members,
+                unpacked_bytes=int(file["size"]),
+            )
             for file in answer.json()["files"]
         ]
     except requests.RequestException as error:
@@ -39,4 +39,4 @@ def files_of(record: int, members: list[str]) -> list[dict[str, Any]]:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{url} lists no files in the form that is known: {error}") from error
     folders = {part.lower() for member in members for part in member.split("/")[:-1]}
-    return sorted(found, key=lambda file: not any(folder in file["file"].lower() for folder in folders))
+    return sorted(found, key=lambda file: not any(folder in file.name.lower() for folder in folders))

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from leignn.config import load_yaml
+from leignn.config.run import load_run_config
 from leignn.data.frames import Frames, SequentialBatches
 from leignn.errors import InputError
 from leignn.evaluation.metrics import MetricSums, Predicted
@@ -24,13 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    config = load_yaml(args.run / "config.yaml")
+    config = load_run_config(args.run)
     record = read_json(args.run / "provenance.json")
     failure = args.predictions / FAILURE
     metrics = {
         "schema": SCHEMA,
-        **{key: config[key] for key in ("dataset", "scale", "model", "title", "seed")},
-        "stand_in": config["dataset_info"]["stand_in"],
+        **config.identity,
+        "stand_in": config.dataset_info.stand_in,
         "status": "failed" if failure.exists() else "ok",
         "message": failure.read_text(encoding="utf-8") if failure.exists() else "",
         "parameters": record.get("parameters"),

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leignn.config import load_yaml, validate
-from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
+from leignn.config.dataset import DATASET_HELP, load_dataset
+from leignn.config.run import load_run_config
 from leignn.errors import InputError
 from leignn.files import read_arrays, read_json, replacing, write_text
 from leignn.md.observables import pair_distances, pair_distances_mae, rdf, rdf_mae, stability
 from leignn.md.protocol import Analysis, Diffusion, analysis_of
 from leignn.md.reference_trajectory import comparable, curves_of, diffusivity
 from leignn.md.trajectory import TooShortError, Trajectory, simulated_trajectory
+from leignn.schemas import validate
 
 SCHEMA = 1
 
@@ -28,19 +29,19 @@ SCHEMA = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--simulation", type=Path, required=True, help="folder that `simulate` wrote")
     parser.add_argument("--run", type=Path, required=True, help="the trained run's folder")
-    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--reference", type=Path, required=True, help="what `analyse-reference` wrote")
     parser.add_argument("--output", type=Path, required=True, help="SIMULATION/observables.json")
 
 
 def main(args: argparse.Namespace) -> None:
-    config = load_yaml(args.run / "config.yaml")
+    config = load_run_config(args.run)
     analysis = analysis_of(load_dataset(args.dataset))
     outcome = read_json(args.simulation / "outcome.json")
     content = {
         "schema": SCHEMA,
-        **{key: config[key] for key in ("dataset", "scale", "model", "title", "seed")},
-        "stand_in": config["dataset_info"]["stand_in"],
+        **config.identity,
+        "stand_in": config.dataset_info.stand_in,
         "outcome": outcome,
         "analysis": dataclasses.asdict(analysis),
     }

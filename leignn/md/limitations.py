@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from leignn.config import load_yaml
+from leignn.config.run import load_run_config
 from leignn.errors import InputError, RunFailedError
 from leignn.files import replacing
 
@@ -64,14 +64,14 @@ def write_rows(
         measure: rows with some of :data:`COLUMNS`.
         output: table (.csv).
     """
-    config = load_yaml(checkpoint.with_name("config.yaml"))
+    config = load_run_config(checkpoint.parent)
     about = {
         "experiment": experiment,
-        "model": config["title"],
-        "dataset": config["dataset"],
-        "stand_in": config["dataset_info"]["stand_in"],
-        "scale": config["scale"],
-        "seed": config["seed"],
+        "model": config.title,
+        "dataset": config.dataset,
+        "stand_in": config.dataset_info.stand_in,
+        "scale": config.scale,
+        "seed": config.seed,
         "status": "ok",
     }
     try:

@@ -1,11 +1,9 @@
-"""What a data set's YAML says about simulations (its key ``md``), and what overrides it."""
+"""What a data set's YAML says about the analysis of its simulations (its key ``md``)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
-from leignn.errors import InputError
-
-Distribution = Literal["rdf", "pair_distances"]
+from leignn.config.dataset import Dataset
+from leignn.config.simulation import Distribution
 
 
 @dataclass(frozen=True)
@@ -38,46 +36,12 @@ class Analysis:
     diffusion: Diffusion | None
 
 
-def analysis_of(dataset: dict[str, Any]) -> Analysis:
-    """The analysis that ``dataset`` (a validated YAML) asks for.
+def analysis_of(dataset: Dataset) -> Analysis:
+    """The analysis that ``dataset`` asks for.
 
     Raises:
-        InputError: the data set is not one for simulations, or names a part it has not.
+        InputError: the data set is not one for simulations.
     """
-    md = _md_of(dataset)
-    if md["reference"]["part"] not in dataset["parts"]:
-        raise InputError(
-            f"{dataset['name']}: md.reference.part: there is no part {md['reference']['part']!r}"
-        )
-    return Analysis(
-        part=md["reference"]["part"],
-        frame_time=md["reference"]["frame_time"],
-        distribution=md["distribution"],
-        window=md["window"],
-        diffusion=Diffusion(**md["diffusion"]) if "diffusion" in md else None,
-    )
-
-
-def simulation_of(
-    dataset: dict[str, Any], model: dict[str, Any], scale: str, settings: dict[str, Any]
-) -> dict[str, Any]:
-    """Arguments of ``simulate``: the data set's, then the scale's, then the model's own for it.
-
-    Args:
-        dataset, model: validated YAML files.
-        scale: names the block of the model's settings.
-        settings: the configuration's ``simulation``.
-    """
-    own = model.get("benchmarks", {}).get(dataset.get("benchmark"), {}).get("simulation", {})
-    return {**_md_of(dataset)["simulation"], **settings, **own.get(scale, {})}
-
-
-def _md_of(dataset: dict[str, Any]) -> dict[str, Any]:
-    if "md" not in dataset:
-        raise InputError(f"data set {dataset['name']!r} has no key 'md': it says nothing about simulations")
-    return dataset["md"]
-
-
-def as_arguments(values: dict[str, Any]) -> str:
-    """``{"steps": 100}`` as ``--steps 100``."""
-    return " ".join(f"--{key} {value}" for key, value in values.items())
+    md = dataset.dynamics
+    diffusion = Diffusion(**md.diffusion.model_dump()) if md.diffusion else None
+    return Analysis(md.reference.part, md.reference.frame_time, md.distribution, md.window, diffusion)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from ase.data import chemical_symbols
 
-from leignn.data.dataset_config import DATASET_HELP, find_dataset, load_dataset
+from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.errors import InputError
 from leignn.files import replacing
 from leignn.md.observables import (
@@ -30,7 +30,7 @@ FORCE_QUANTILE = 0.999  # of the reference's force magnitudes: where the bins en
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--output", type=Path, required=True, help="file (.npz)")
 

@@ -7,7 +7,6 @@ times are medians, with quartiles, of repeats in which the models take turns.
 """
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from ase import Atoms
 from ase.build import bulk
 from torch_geometric.data import Batch
 
-from leignn.configure import MODEL_HELP, find_model, resolve_run
-from leignn.data.dataset_config import DATASET_HELP, find_dataset
+from leignn.config.dataset import DATASET_HELP
+from leignn.config.model import MODEL_HELP
+from leignn.config.run import RunConfig, resolve_run, settings_of
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.errors import InputError, RunFailedError
@@ -36,8 +36,8 @@ NEIGHBORS, CUTOFF = (6, 12, 18, 42, 78), 6.0  # of the 78 within 6 Å in copper 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", type=find_dataset, required=True, help=DATASET_HELP)
-    parser.add_argument("--models", type=find_model, nargs="+", required=True, help=f"each {MODEL_HELP}")
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
+    parser.add_argument("--models", nargs="+", required=True, help=f"each {MODEL_HELP}")
     parser.add_argument("--scale", required=True, help="sizes: smoke, mini, hour or paper")
     parser.add_argument("--settings", default="{}", help="JSON, as for `configure`")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
@@ -63,20 +63,20 @@ def main(args: argparse.Namespace) -> None:
     devices = args.device or (["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])
     if "cuda" in devices and not torch.cuda.is_available():
         raise InputError("--device cuda: there is no CUDA device")
-    settings = json.loads(args.settings)
+    settings = settings_of(args.settings)
     runs = [resolve_run(args.dataset, model, args.scale, 0, settings) for model in args.models]
     published = pd.read_csv(args.published).set_index("model")["times_leignn"].to_dict()
     rows = []
     for device in devices:
         failed, models = load_models(runs, args.stores, args.splits, device)
         if not models:
-            names = ", ".join(run["model"] for run in runs)
+            names = ", ".join(run.model for run in runs)
             reasons = [row["status"].removeprefix("failed: ") for row in failed] or ["nothing to train"]
             raise InputError(f"no model of {names} can be profiled: {'; '.join(reasons)}")
         batches = {name: m.frames[range(min(args.batch_size, len(m.frames)))] for name, m in models.items()}
         rows += failed + profile_training(models, batches, args.seconds)
         rows += profile_crystals(models, args.longest)
-    identity = {run["model"]: {key: run[key] for key in ("dataset", "scale", "title")} for run in runs}
+    identity = {run.model: {"dataset": run.dataset, "scale": run.scale, "title": run.title} for run in runs}
     for row in rows:
         row |= identity[row["model"]] | {"torch": torch.__version__}
     add_ratios(rows, published)
@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def load_models(
-    runs: list[dict[str, Any]], stores: Path, splits: Path, device: str
+    runs: list[RunConfig], stores: Path, splits: Path, device: str
 ) -> tuple[list[dict[str, Any]], dict[str, Profiled]]:
     """Rows of the runs whose model cannot be built; the models that have something to train, by name."""
     failed, models = [], {}
@@ -93,10 +93,10 @@ def load_models(
         try:
             model = Profiled(run, stores, splits, device)
         except RunFailedError as error:
-            failed.append(_row(run["model"], device, "training structures") | {"status": f"failed: {error}"})
+            failed.append(_row(run.model, device, "training structures") | {"status": f"failed: {error}"})
             continue
         if model.parameters:
-            models[run["model"]] = model
+            models[run.model] = model
     return failed, models
 
 

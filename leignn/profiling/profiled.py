@@ -11,7 +11,7 @@ import torch
 from torch_geometric.data import Batch
 
 from leignn import fast
-from leignn.config import Training
+from leignn.config.run import RunConfig
 from leignn.data.frames import Frames
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.trained import potential_of
@@ -33,9 +33,9 @@ class Profiled:
         RunFailedError: a package that the model needs is missing.
     """
 
-    def __init__(self, run: dict[str, Any], stores: Path, splits: Path, device: str) -> None:
+    def __init__(self, run: RunConfig, stores: Path, splits: Path, device: str) -> None:
         torch.manual_seed(0)
-        self.device, self.training = device, Training.from_dict(run["training"], "config.yaml")
+        self.device, self.training = device, run.training
         self.potential = potential_of(run)
         self.parameters = [p for p in self.potential.parameters() if p.requires_grad]
         manifest = pd.read_csv(splits / "train.csv")

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from leignn.config import load_yaml, validate
+from leignn.config.run import RunConfig, load_run_config
 from leignn.errors import InputError
 from leignn.files import read_json
+from leignn.schemas import validate
 
 TRIVIAL = "Mean energy, zero forces"  # title of config/models/trivial.yaml, no model
 # Of the log's columns, those that are drawn.
@@ -23,14 +24,14 @@ class Run:
     """One run's folder and what its files say."""
 
     folder: Path
-    config: dict[str, Any]
+    config: RunConfig
     metrics: dict[str, Any]
 
     @property
     def anchor(self) -> str:
         """The run's identifier on the page."""
         c = self.config
-        return f"run-{c['dataset']}-{c['scale']}-{c['model']}-seed{c['seed']}"
+        return f"run-{c.dataset}-{c.scale}-{c.model}-seed{c.seed}"
 
     def log(self) -> pd.DataFrame:
         """``log.csv``: one row an evaluation."""
@@ -55,7 +56,7 @@ def load_run(folder: Path) -> Run:
     folder = Path(folder)
     metrics = read_json(folder / "metrics.json")
     validate(metrics, "metrics", folder / "metrics.json")
-    return Run(folder, load_yaml(folder / "config.yaml"), metrics)
+    return Run(folder, load_run_config(folder), metrics)
 
 
 def load_runs(folders: list[Path]) -> list[Run]:

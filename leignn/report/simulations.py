@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from leignn.config import validate
 from leignn.errors import InputError
 from leignn.files import read_arrays, read_json
+from leignn.schemas import validate
 
 MODEL, REFERENCE = "#D55E00", "#000000"
 

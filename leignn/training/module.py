@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch_geometric.data import Batch
 from torchmetrics import MeanMetric
 
-from leignn.config import Training
+from leignn.config.training import Training
 from leignn.errors import RunFailedError
 from leignn.potential import Potential
 from leignn.training.loss import absolute_errors

@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from leignn.config import Training, load_yaml
+from leignn.config.run import RunConfig
 from leignn.data.frames import Frames
 from leignn.errors import InputError, RunFailedError
 from leignn.files import write_text
@@ -44,17 +44,19 @@ def main(args: argparse.Namespace) -> None:
         write_text(args.output, json.dumps(content, indent=1))
 
     with recorded(args.record_failure, lambda message: write({FAILURE: message})):
-        potential, frames, energy_shift = starting_point(load_yaml(args.config), args.stores, args.splits)
+        potential, frames, energy_shift = starting_point(
+            RunConfig.load(args.config), args.stores, args.splits
+        )
         write(potential.compute_statistics(frames, energy_shift))
 
 
-def starting_point(config: dict[str, Any], stores: Path, splits: Path) -> tuple[Potential, Frames, float]:
+def starting_point(config: RunConfig, stores: Path, splits: Path) -> tuple[Potential, Frames, float]:
     """The seeded, untrained potential, the training split, and the energy shift in eV.
 
     Equal for :mod:`leignn.training.train` and for the statistics, which depend on the weights.
     """
-    training = Training.from_dict(config["training"], "config.yaml")
-    pl.seed_everything(config["seed"], verbose=False)
+    training = config.training
+    pl.seed_everything(config.seed, verbose=False)
     dtype = torch.float64 if training.precision == "64-true" else torch.float32
     potential = potential_of(config).to(dtype)
     frames = Frames(stores, splits / "train.csv", potential.graph, dtype)

@@ -21,7 +21,9 @@ import yaml
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from leignn.config import Training, load_yaml
+from leignn.config.base import load_yaml
+from leignn.config.run import RunConfig
+from leignn.config.training import Training
 from leignn.data.frames import Frames, SequentialBatches, ShuffledBatches, batch_loader
 from leignn.files import write_text
 from leignn.provenance import provenance
@@ -47,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
-    config, started = load_yaml(args.config), datetime.now(UTC)
+    config, started = RunConfig.load(args.config), datetime.now(UTC)
 
     def record(message: str) -> None:
         save_failure(args.output / "checkpoint.pt", config, message)
@@ -62,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def train(
-    config: dict[str, Any],
+    config: RunConfig,
     stores: Path,
     splits: Path,
     output: Path,
@@ -70,7 +72,7 @@ def train(
     statistics: dict[str, Any] | None = None,
     processes: int | None = None,
 ) -> None:
-    """Train the run that ``config`` (see :func:`leignn.configure.resolve_run`) describes.
+    """Train the run that ``config`` (see :func:`leignn.config.run.resolve_run`) describes.
 
     Args:
         config: resolved configuration.
@@ -85,7 +87,7 @@ def train(
         InputError: a split is missing or empty.
         RunFailedError: the loss is not finite, or a package is missing.
     """
-    training = Training.from_dict(config["training"], "config.yaml")
+    training = config.training
     started = datetime.now(UTC)
     output.mkdir(parents=True, exist_ok=True)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = training.tf32
@@ -116,7 +118,7 @@ def train(
             len(train_frames),
             training.batch_size,
             training.checkpoint_every,
-            config["seed"],
+            config.seed,
             rank=trainer.global_rank,
             world=trainer.world_size,
         )
@@ -189,14 +191,14 @@ def _trainer(
     )
 
 
-def _resume_point(folder: Path, config: dict[str, Any]) -> Path | None:
+def _resume_point(folder: Path, config: RunConfig) -> Path | None:
     """The last checkpoint, if it belongs to this very configuration; else a clean start."""
     kept, last = folder / "config.yaml", folder / "last.ckpt"
-    if last.exists() and kept.exists() and load_yaml(kept) == config:
+    if last.exists() and kept.exists() and load_yaml(kept) == config.plain():
         print(f"resuming from {last}", flush=True)
         return last
     shutil.rmtree(folder, ignore_errors=True)
-    write_text(kept, yaml.safe_dump(config, sort_keys=False))
+    write_text(kept, yaml.safe_dump(config.plain(), sort_keys=False))
     return None
 
 

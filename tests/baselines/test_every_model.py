@@ -15,8 +15,8 @@ from conftest import copper_frames, make_batch, structures
 from scipy.spatial.transform import Rotation
 
 from leignn import LEIGNNCalculator
-from leignn.config import load_validated
-from leignn.configure import find_model, resolve_run
+from leignn.config.model import load_model
+from leignn.config.run import resolve_run
 from leignn.data.frames import Frames
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
@@ -39,9 +39,8 @@ MEMBERS = ("slab", "triclinic", "layer", "molecule", "isolated atom")
 def build(name: str, seed: int = 0) -> Potential:
     """The model at scale smoke, in float64."""
     torch.manual_seed(seed)
-    content = load_validated(find_model(name), "model")
-    hyperparameters = content["hyperparameters"]["smoke"]
-    model = build_potential(content["potential"], GRAPH, hyperparameters, content.get("environment", "torch"))
+    config = load_model(name)
+    model = build_potential(config.potential, GRAPH, config.hyperparameters["smoke"], config.environment)
     return model.double().eval()
 
 
@@ -214,8 +213,7 @@ def test_a_trained_checkpoint_predicts_and_runs_in_ase(copper, tmp_path, name) -
     protocol = {
         "learning_rate": 1e-2, "batch_size": 4, "evaluate_every": 20, "max_steps": 60, "forces_weight": 50,
     }  # fmt: skip
-    dataset = CONFIG / "datasets" / "oc20_standin.yaml"
-    run = resolve_run(dataset, find_model(name), "smoke", 0, {"training": protocol})
+    run = resolve_run("oc20_standin", name, "smoke", 0, {"training": protocol})
     potential, train_frames, shift = starting_point(run, stores, splits)
     statistics = potential.compute_statistics(train_frames, shift)
     train(run, stores, splits, tmp_path / "run", "cpu", statistics)

@@ -15,8 +15,7 @@ from baselines.dimenet import DimeNetPlusPlus, SphericalBasis, triplets
 from baselines.fairchem_imports import fairchem_imports
 from baselines.gemnet import GemNetDT, GemNetT
 from baselines.painn import PaiNN, PaiNNDirect
-from leignn.config import load_validated
-from leignn.configure import find_model
+from leignn.config.model import load_model
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
 from leignn.potential import Potential
@@ -337,6 +336,6 @@ def test_frames_without_edges_cannot_be_fitted() -> None:
 
 def test_gemnet_t_has_as_many_parameters_as_published() -> None:
     """MDSim's GemNet-T on LiPS: 1 891 025 (its example_sim/lips_gemnet-t/test_metric.json)."""
-    sizes = load_validated(find_model("gemnet_t"), "model")["benchmarks"]["mdsim"]["hyperparameters"]["paper"]
+    sizes = load_model("gemnet_t").benchmarks["mdsim"].hyperparameters["paper"]
     model = GemNetT(GraphSpec(5.0, 50), **sizes)
     assert sum(p.numel() for p in model.parameters()) == 1_891_025

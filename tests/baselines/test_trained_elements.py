@@ -8,8 +8,7 @@ import pytest
 from ase import Atoms
 from conftest import make_batch
 
-from leignn.config import load_validated
-from leignn.configure import find_model
+from leignn.config.model import find_model, load_model
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
 from leignn.potential import Potential
@@ -21,8 +20,8 @@ SPEC = GraphSpec(5.0, 50)
 
 
 def build(name: str, scale: str) -> Potential:
-    content = load_validated(find_model(name), "model")
-    return build_potential(content["potential"], SPEC, content["hyperparameters"][scale], "torch")
+    model = load_model(name)
+    return build_potential(model.potential, SPEC, model.hyperparameters[scale], "torch")
 
 
 def statistics(symbols: str) -> dict:

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 sys.path.insert(0, workflow.basedir)  # the library lies beside the Snakefile
 
-from leignn.config import load_validated, validate
+from leignn.config.archive import Archives
+from leignn.config.dataset import Archived, Downloaded, Files, Generated, load_dataset
+from leignn.config.model import find_model, load_model
 from leignn.config.result import load_results
-from leignn.configure import find_model, resolve_run
-from leignn.data.dataset_config import base_files, load_dataset, stores_of, test_splits
+from leignn.config.run import merged_simulation, resolve_run
 from leignn.errors import InputError
-from leignn.md.protocol import analysis_of, as_arguments, simulation_of
+from leignn.schemas import validate
 from leignn.resources import config_file, config_files
 
 RUN = "results/runs/{dataset}/{scale}/{model}/seed{seed}"
@@ -70,23 +71,19 @@ def result_files():
     return [*tables, *figures, "results/index.html"]
 
 
-def dataset_file(name):
-    return Path("config/datasets") / f"{name}.yaml"
-
-
 @cache
 def dataset_of(name):
-    return load_dataset(dataset_file(name))
+    return load_dataset(name)
+
+
+def dataset_files(wildcards):
+    """The data set's file, and the one with what it shares with others."""
+    return dataset_of(wildcards.dataset).files
 
 
 @cache
 def model_file(name):
     return find_model(name)
-
-
-def dataset_base(wildcards):
-    """The file with what the data set shares with others."""
-    return base_files(dataset_file(wildcards.dataset))
 
 
 def run_settings():
@@ -101,39 +98,39 @@ def check_table(table):
         if path.stem != model:
             raise InputError(f"{table}: {model!r} is another name of {path.stem!r}")
         for name in chosen(table, "datasets"):
-            resolve_run(dataset_file(name), path, config["scale"], 0, run_settings())
+            resolve_run(name, path, config["scale"], 0, run_settings())
 
 
 @cache
 def model_of(name):
     try:
-        return load_validated(model_file(name), "model")
+        return load_model(name)
     except InputError as error:
         stop(error)
 
 
 def model_environment(wildcards):
     """Conda file of the model's packages."""
-    return f"../envs/{model_of(wildcards.model).get('environment', 'torch')}.yaml"
+    return f"../envs/{model_of(wildcards.model).environment}.yaml"
 
 
 def statistics_input(wildcards):
     """What the model takes from the training split, if anything."""
-    if not model_of(wildcards.model).get("statistics"):
+    if not model_of(wildcards.model).statistics:
         return []
     return f"{RUN}/statistics.json".format(**wildcards)
 
 
 def part_of(wildcards):
-    return dataset_of(wildcards.dataset)["parts"][wildcards.part]
+    return dataset_of(wildcards.dataset).parts[wildcards.part].plain()
 
 
 def archive_of(wildcards):
-    return load_validated("config/archives.yaml", "archives")[wildcards.archive]
+    return Archives.load_named(wildcards.archive, "config/archives.yaml").plain()
 
 
 def split_rule(wildcards):
-    return dataset_of(wildcards.dataset)["splits"]
+    return dataset_of(wildcards.dataset).splits.plain()
 
 
 def standin_options():
@@ -142,36 +139,36 @@ def standin_options():
 
 def raw_root(wildcards):
     """Folder that the parts' paths are relative to."""
-    source = dataset_of(wildcards.dataset)["source"]
-    if "files" in source:
+    source = dataset_of(wildcards.dataset).source
+    if isinstance(source, Files):
         return config["samples_dir"]
-    if "archive" in source:
-        return f"{DATA}/archives/{source['archive']}"
+    if isinstance(source, Archived):
+        return f"{DATA}/archives/{source.archive}"
     return f"{DATA}/raw/{wildcards.dataset}"
 
 
 def raw_input(wildcards):
     """What a store is built from. A missing file of the user's is left to the command's own message."""
     dataset = dataset_of(wildcards.dataset)
-    if "generate" in dataset["source"]:
+    if isinstance(dataset.source, Generated):
         return f"{DATA}/raw/{wildcards.dataset}"
-    if "download" in dataset["source"]:
+    if isinstance(dataset.source, Downloaded):
         return f"{DATA}/raw/{wildcards.dataset}/{wildcards.part}"
-    if "archive" in dataset["source"]:
+    if isinstance(dataset.source, Archived):
         return raw_root(wildcards)
-    path = Path(raw_root(wildcards)) / dataset["parts"][wildcards.part]["path"]
+    path = Path(raw_root(wildcards)) / dataset.parts[wildcards.part].path
     return str(path) if path.exists() else []
 
 
 def stores_folder(wildcards):
-    return f"{DATA}/stores/{stores_of(dataset_of(wildcards.dataset))}"
+    return f"{DATA}/stores/{dataset_of(wildcards.dataset).stores}"
 
 
 def profiled(wildcards):
     """What `profile` reads: the first data set and all models of Table 1."""
     dataset = SimpleNamespace(dataset=chosen("table1", "datasets")[0])
     return {
-        "dataset": dataset_file(dataset.dataset),
+        "dataset": dataset_of(dataset.dataset).files[0],
         "models": expand(
             "config/models/{model}.yaml", model=chosen("table1", "models")
         ),
@@ -188,7 +185,7 @@ def stores_input(wildcards):
     return expand(
         "{folder}/{part}",
         folder=stores_folder(wildcards),
-        part=dataset_of(wildcards.dataset)["parts"],
+        part=dataset_of(wildcards.dataset).parts,
     )
 
 
@@ -230,10 +227,14 @@ def references_of(tables):
 
 def simulation_arguments(wildcards):
     settings = config["simulation"]["settings"]
-    dataset = dataset_of(wildcards.dataset)
-    return as_arguments(
-        simulation_of(dataset, model_of(wildcards.model), wildcards.scale, settings)
+    found = merged_simulation(
+        dataset_of(wildcards.dataset),
+        model_of(wildcards.model),
+        wildcards.scale,
+        settings,
+        {},
     )
+    return " ".join(f"--{key} {value}" for key, value in found.plain().items())
 
 
 def drawn_dataset():
@@ -242,18 +243,18 @@ def drawn_dataset():
 
 
 def drawn_stores(wildcards):
-    return f"{DATA}/stores/{stores_of(dataset_of(drawn_dataset()))}"
+    return f"{DATA}/stores/{dataset_of(drawn_dataset()).stores}"
 
 
 def drawn_split(wildcards):
-    return test_splits(dataset_of(drawn_dataset()))[0]
+    return dataset_of(drawn_dataset()).test_splits[0]
 
 
 def drawn(wildcards):
     """The trained run and the data that Figures 1 to 3 show."""
     name, seed = drawn_dataset(), config["seeds"][0]
     run = RUN.format(dataset=name, scale=config["scale"], model="leignn", seed=seed)
-    parts = dataset_of(name)["parts"]
+    parts = dataset_of(name).parts
     return {
         "checkpoint": f"{run}/checkpoint.pt",
         "stores": [f"{drawn_stores(wildcards)}/{part}" for part in parts],
@@ -262,7 +263,7 @@ def drawn(wildcards):
 
 
 def first_test_split(wildcards):
-    return test_splits(dataset_of(wildcards.dataset))[0]
+    return dataset_of(wildcards.dataset).test_splits[0]
 
 
 def limitation_files(experiment):
@@ -309,7 +310,7 @@ try:
         check_table(table)
     for table in SIMULATED:
         for name in chosen(table, "datasets"):
-            analysis_of(dataset_of(name))
+            dataset_of(name).dynamics
     for experiment in ["drift", "separation"]:
         for model in config["limitations"][experiment]:
             model_file(model)

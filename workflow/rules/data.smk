@@ -37,7 +37,7 @@ rule download_part:
     message:
         "Downloading {wildcards.dataset}/{wildcards.part}"
     shell:
-        "python -m leignn download --dataset config/datasets/{wildcards.dataset}.yaml"
+        "python -m leignn download --dataset {wildcards.dataset}"
         " --part {wildcards.part} --output {output} > {log} 2>&1"
 
 
@@ -80,7 +80,7 @@ rule build_store:
     message:
         "Building the store of {wildcards.dataset}/{wildcards.part}"
     shell:
-        "python -m leignn build-store --dataset config/datasets/{wildcards.dataset}.yaml"
+        "python -m leignn build-store --dataset {wildcards.dataset}"
         " --part {wildcards.part} --raw {params.raw:q} --output {output.store}"
         " --workers {threads} > {log} 2>&1"
 
@@ -102,5 +102,5 @@ rule split_dataset:
     message:
         "Splitting {wildcards.dataset}"
     shell:
-        "python -m leignn split --dataset config/datasets/{wildcards.dataset}.yaml"
+        "python -m leignn split --dataset {wildcards.dataset}"
         " --stores {params.stores} --output {output.splits} > {log} 2>&1"

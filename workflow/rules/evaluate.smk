@@ -20,7 +20,7 @@ rule predict_run:
     params:
         stores=stores_folder,
         run=subpath(input.checkpoint, parent=True),
-        tests=lambda wildcards: test_splits(dataset_of(wildcards.dataset)),
+        tests=lambda wildcards: dataset_of(wildcards.dataset).test_splits,
     message:
         "Predicting {params.tests} of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:

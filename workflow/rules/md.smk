@@ -18,7 +18,7 @@ rule generate_md_standin:
 
 rule analyse_reference:
     input:
-        dataset="config/datasets/{dataset}.yaml",
+        dataset=dataset_files,
         stores=stores_input,
     output:
         f"{DATA}/references/{{dataset}}.npz",
@@ -33,7 +33,7 @@ rule analyse_reference:
     message:
         "Computing the observables of the reference trajectory of {wildcards.dataset}"
     shell:
-        "python -m leignn analyse-reference --dataset {input.dataset} --stores {params.stores}"
+        "python -m leignn analyse-reference --dataset {wildcards.dataset} --stores {params.stores}"
         " --output {output} > {log} 2>&1"
 
 
@@ -91,7 +91,7 @@ rule analyse_simulation:
     input:
         outcome=f"{SIMULATION}/outcome.json",
         config=f"{RUN}/config.yaml",
-        dataset="config/datasets/{dataset}.yaml",
+        dataset=dataset_files,
         reference=f"{DATA}/references/{{dataset}}.npz",
     output:
         observables=f"{SIMULATION}/observables.json",
@@ -109,5 +109,5 @@ rule analyse_simulation:
         "Computing the observables of {wildcards.model} on {wildcards.dataset}, start {wildcards.start}"
     shell:
         "python -m leignn analyse-simulation --simulation {params.folder} --run {params.run}"
-        " --dataset {input.dataset} --reference {input.reference}"
+        " --dataset {wildcards.dataset} --reference {input.reference}"
         " --output {output.observables} > {log} 2>&1"

@@ -3,8 +3,7 @@
 
 rule configure_run:
     input:
-        dataset="config/datasets/{dataset}.yaml",
-        base=dataset_base,
+        dataset=dataset_files,
         model="config/models/{model}.yaml",
     output:
         config=f"{RUN}/config.yaml",
@@ -19,7 +18,7 @@ rule configure_run:
     message:
         "Configuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m leignn configure --dataset {input.dataset} --model {input.model}"
+        "python -m leignn configure --dataset {wildcards.dataset} --model {input.model}"
         " --scale {wildcards.scale} --seed {wildcards.seed}"
         " --settings {params.settings:q} --output {output.config} > {log} 2>&1"
 

@@ -28,8 +28,8 @@ class Example:
         """Which model, which data, which frame."""
         config, s = self.trained.config, self.structure
         return (
-            f"{config['title']} trained on {config['dataset_info']['title']}, scale {config['scale']}, "
-            f"seed {config['seed']}; structure {s.system_id}, frame {s.frame}"
+            f"{config.title} trained on {config.dataset_info.title}, scale {config.scale}, "
+            f"seed {config.seed}; structure {s.system_id}, frame {s.frame}"
         )
 
     def batch(self, structure: Structure, edges: tuple[np.ndarray, np.ndarray] | None = None) -> Batch:

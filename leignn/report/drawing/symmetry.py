@@ -77,14 +77,14 @@ def predict(
 
 def numbers_of(shown: Example, symmetry: Symmetry) -> dict[str, object]:
     """The row of ``results/symmetry.csv``."""
-    config, info = shown.trained.config, shown.trained.config["dataset_info"]
+    config, info = shown.trained.config, shown.trained.config.dataset_info
     return {
-        "dataset": config["dataset"],
-        "dataset_title": info["title"],
-        "stand_in": info["stand_in"],
-        "scale": config["scale"],
-        "model": config["title"],
-        "seed": config["seed"],
+        "dataset": config.dataset,
+        "dataset_title": info.title,
+        "stand_in": info.stand_in,
+        "scale": config.scale,
+        "model": config.title,
+        "seed": config.seed,
         "rotation_degrees": TURN,
         "carried_energy_change_mev": 1000 * symmetry.carried_energy_change,
         "carried_force_change_mev_per_ang": 1000 * symmetry.carried_force_change,

@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> None:
     except RunFailedError as error:
         save_gap(str(error), args.output)
         return
-    draw(trained.potential, f"{trained.config['title']}, scale {trained.config['scale']}", args.output)
+    draw(trained.potential, f"{trained.config.title}, scale {trained.config.scale}", args.output)
 
 
 def trace(model: LEIGNN) -> dict[str, Part]:

@@ -25,13 +25,13 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
 
     The trivial predictor is a dashed line.
     """
-    datasets = list(dict.fromkeys(run.config["dataset"] for run in runs))
+    datasets = list(dict.fromkeys(run.config.dataset for run in runs))
     titles = list(dict.fromkeys(r.metrics["title"] for r in runs if r.metrics["title"] != TRIVIAL))
     figure, axes = plt.subplots(
         len(datasets), 2, figsize=(9.5, 3.4 * len(datasets)), squeeze=False, layout="constrained"
     )
     for row, dataset in zip(axes, datasets, strict=True):
-        members = [run for run in runs if run.config["dataset"] == dataset]
+        members = [run for run in runs if run.config.dataset == dataset]
         for axis, (column, label) in zip(row, LEARNING_CURVES.items(), strict=True):
             for run in members:
                 log, title = run.log(), run.metrics["title"]
@@ -48,7 +48,7 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
             axis.tick_params(which="minor", labelsize=7)
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
-        row[0].set_title(f"{members[0].config['dataset_info']['title']}, scale {members[0].config['scale']}")
+        row[0].set_title(f"{members[0].config.dataset_info.title}, scale {members[0].config.scale}")
     by_label: dict[str, Artist] = {}  # one entry for all seeds and data sets
     for axis in axes[:, 0]:
         handles, labels = axis.get_legend_handles_labels()

@@ -90,12 +90,12 @@ def _anchors(runs: list[Run], dataset: str, scale: str, member: str | None = Non
     """
 
     def belongs(run: Run) -> bool:
-        info = run.config["dataset_info"]
+        info = run.config.dataset_info
         if member is not None:
-            return (info.get("published_as"), info.get("member")) == (dataset, member)
-        return run.config["dataset"] == dataset
+            return (info.published_as, info.member) == (dataset, member)
+        return run.config.dataset == dataset
 
-    found = [run for run in runs if belongs(run) and run.config["scale"] == scale]
+    found = [run for run in runs if belongs(run) and run.config.scale == scale]
     return {run.metrics["title"]: run.anchor for run in reversed(found)}
 
 
@@ -185,7 +185,7 @@ def _written_row(row: pd.Series, declared: Table, columns: list[Place], runs: li
     """One row; where it says of which seed it is, its numbers lead to that run."""
     label, anchor = str(row[declared.label]), None
     if "seed" in declared.columns:
-        own = [run for run in runs if run.config["seed"] == row["seed"]]
+        own = [run for run in runs if run.config.seed == row["seed"]]
         anchor = _anchors(own, row["dataset"], row["scale"]).get(label)
     found = []
     for place in columns:
@@ -199,7 +199,7 @@ def _section_title(first: pd.Series, declared: Table, runs: list[Run]) -> str:
     """Data set, scale and the other columns that part the table."""
     words = {part: str(first[part]).replace("_", " ") for part in declared.sections if part in first}
     if "dataset" in words:
-        titles = {run.config["dataset"]: run.config["dataset_info"]["title"] for run in runs}
+        titles = {run.config.dataset: run.config.dataset_info.title for run in runs}
         name = first["dataset"]
         words["dataset"] = first.get("dataset_title", titles.get(name, name))
     return ", ".join(words.values())

@@ -61,8 +61,8 @@ def render_page(results: dict[str, Result], folder: Path, runs: list[Run]) -> st
         sections=[_section(name, result, folder, runs) for name, result in shown.items()],
         runs=[shown_run(run, runs) for run in runs],
         stand_in=any(run.metrics["stand_in"] for run in runs),
-        datasets=list(dict.fromkeys(run.config["dataset_info"]["title"] for run in runs)),
-        scales=list(dict.fromkeys(run.config["scale"] for run in runs)),
+        datasets=list(dict.fromkeys(run.config.dataset_info.title for run in runs)),
+        scales=list(dict.fromkeys(run.config.scale for run in runs)),
     )
 
 

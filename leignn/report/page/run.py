@@ -11,23 +11,26 @@ from leignn.report.runs import LEARNING_CURVES, Run
 LOG_ROWS = 50  # the last evaluations of a run
 
 
+def _but_for_the_seed(run: Run) -> tuple[str, str, str]:
+    return run.config.dataset, run.config.scale, run.config.model
+
+
 def shown_run(run: Run, runs: list[Run]) -> dict[str, Any]:
     """What the page's template wants of a run; ``runs`` are all of the page."""
     log = run.log()
     provenance = run.provenance()
-    alike = ("dataset", "scale", "model")
-    seeds = [r for r in runs if all(r.config[key] == run.config[key] for key in alike) and r is not run]
+    seeds = [r for r in runs if _but_for_the_seed(r) == _but_for_the_seed(run) and r is not run]
     return {
         "anchor": run.anchor,
         "title": run.metrics["title"],
-        "dataset": run.config["dataset_info"]["title"],
-        "scale": run.config["scale"],
-        "seed": run.config["seed"],
-        "others": [{"seed": r.config["seed"], "anchor": r.anchor} for r in seeds],
+        "dataset": run.config.dataset_info.title,
+        "scale": run.config.scale,
+        "seed": run.config.seed,
+        "others": [{"seed": r.config.seed, "anchor": r.anchor} for r in seeds],
         "folder": run.folder.as_posix(),
         "status": run.metrics["status"],
         "message": run.metrics["message"],
-        "config": yaml.safe_dump(run.config, sort_keys=False),
+        "config": yaml.safe_dump(run.config.plain(), sort_keys=False),
         "provenance": json.dumps(provenance, indent=1),
         "command": provenance["command"],
         "seconds": run.metrics["train_seconds"],

@@ -69,7 +69,7 @@ def build_table(
     """
     blocks: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        blocks.setdefault((_dataset(run, declared), run.config["scale"]), []).append(run)
+        blocks.setdefault((_dataset(run, declared), run.config.scale), []).append(run)
     if declared.members or not runs:
         present = {dataset for dataset, _ in blocks}
         missing = [dataset for dataset in dict.fromkeys(published["dataset"]) if dataset not in present]
@@ -84,14 +84,14 @@ def build_table(
 def _dataset(run: Run, declared: Table) -> str:
     """Name of the data set in whose block of rows a run stands."""
     if not declared.members:
-        return run.config["dataset"]
-    info = run.config["dataset_info"]
-    if info.get("member") not in declared.groups:
+        return run.config.dataset
+    info = run.config.dataset_info
+    if info.member not in declared.groups:
         raise InputError(
-            f"{run.folder / 'config.yaml'}: {run.config['dataset']} is no member of a data set: "
+            f"{run.folder / 'config.yaml'}: {run.config.dataset} is no member of a data set: "
             f"its YAML's `member` is none of {', '.join(declared.groups)}"
         )
-    return info["published_as"]
+    return info.published_as or run.config.dataset
 
 
 def _block(
@@ -103,10 +103,12 @@ def _block(
     declared: Table,
 ) -> pd.DataFrame:
     """All rows of one data set; ``runs`` may be empty."""
-    info = runs[0].config["dataset_info"] if runs else {"stand_in": False, "published_as": dataset}
-    title = dataset if declared.members or not runs else info["title"]
-    head = {"dataset": dataset, "dataset_title": title, "stand_in": info["stand_in"], "scale": scale}
-    paper = published[published["dataset"] == (info["published_as"] or declared.published_for)]
+    info = runs[0].config.dataset_info if runs else None
+    title = dataset if declared.members or info is None else info.title
+    published_as = info.published_as if info else dataset
+    stand_in = info is not None and info.stand_in
+    head = {"dataset": dataset, "dataset_title": title, "stand_in": stand_in, "scale": scale}
+    paper = published[published["dataset"] == (published_as or declared.published_for)]
     paper = paper.set_index("model")
     models = dict.fromkeys([*([TRIVIAL] if declared.trivial else []), *paper.index])
     models |= dict.fromkeys(run.metrics["title"] for run in runs)
@@ -118,7 +120,7 @@ def _block(
         row |= measured(of_runs, of_simulations, declared)
         for place in printed(declared):
             row[f"{place.name}_published"] = paper[place.name].get(model, np.nan)
-            comparable = info["published_as"] is not None
+            comparable = published_as is not None
             difference = row[place.name] - row[f"{place.name}_published"] if comparable else np.nan
             row[f"{place.name}_difference"] = difference
         rows.append(row)

@@ -40,8 +40,8 @@ def _splits(runs: list[Run], group: str, declared: Table) -> list[dict[str, Any]
     """The metrics of each seed on the test split of one group of columns."""
     split = declared.split if declared.members or not group else group
     if declared.members:
-        runs = [run for run in runs if run.config["dataset_info"]["member"] == group]
-        if len(names := sorted({run.config["dataset"] for run in runs})) > 1:
+        runs = [run for run in runs if run.config.dataset_info.member == group]
+        if len(names := sorted({run.config.dataset for run in runs})) > 1:
             raise InputError(f"{' and '.join(names)} are the same column {group!r}: name one of them")
     return [_split(run, split, declared) for run in runs]
 

@@ -15,7 +15,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 
 from leignn.cli import main
+from leignn.config.base import load_yaml
 from leignn.data.store import Store
+from leignn.resources import CONFIG
 
 RULE = {"rule": "random", "seed": 0, "counts": {"train": 2, "val": 1, "test": 1}}
 
@@ -53,7 +55,7 @@ def dataset_file(folder: Path, **changes) -> Path:
         "parts": {"all": {"format": "ase", "path": "frames.extxyz", "system_id": "sid", "frame": "fid"}},
         "splits": RULE,
         "graph": {"cutoff": 5.0, "max_neighbors": 20, "rule": "strict"},
-        "training": {},
+        "training": load_yaml(CONFIG / "datasets" / "bases" / "mdsim.yaml")["training"],
     } | changes
     path = folder / "test_data.yaml"
     path.write_text(yaml.safe_dump(content))

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from ase.build import fcc111
 
+from leignn.config.dataset import Labels
 from leignn.data.checks import check
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
-ALL = {"energy": "all", "forces": "all"}
-SOME = {"energy": "some", "forces": "some"}
+ALL = Labels(energy="all", forces="all")
+SOME = Labels(energy="some", forces="some")
 
 
 def slab() -> Structure:

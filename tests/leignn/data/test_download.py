@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from leignn.cli import main
-from leignn.config import load_validated
+from leignn.config.archive import Archives
+from leignn.config.dataset import Archived, dataset_names, load_dataset
 from leignn.data import download
-from leignn.data.dataset_config import load_dataset
 from leignn.resources import CONFIG
 
 NAME = "shards.tar"
@@ -368,16 +368,14 @@ def test_cut_archive_without_a_published_checksum(compressed, raw, tmp_path, cap
 
 def test_archives_of_the_project_are_described_soundly(tmp_path, capsys):
     path = CONFIG / "archives.yaml"
-    known = load_validated(path, "archives")
-    for file in (CONFIG / "datasets").glob("*.yaml"):
-        dataset = load_dataset(file)
-        if (name := dataset["source"].get("archive")) is None:
-            continue
-        source = known[name]
-        patterns = [Path(member).name for member in source.get("members", [source.get("file", "")])]
-        for part in dataset["parts"].values():
-            for wanted in (part["path"], part.get("frames", part["path"])):
-                assert any(fnmatch(wanted, pattern) for pattern in patterns), (file.name, wanted)
+    archived = [d for d in map(load_dataset, dataset_names()) if isinstance(d.source, Archived)]
+    assert len(archived) == 24
+    for dataset in archived:
+        source = Archives.load_named(dataset.source.archive, path)
+        patterns = [Path(member).name for member in source.members or [source.name]]
+        for part in dataset.parts.values():
+            for wanted in (part.path, getattr(part, "frames", None) or part.path):
+                assert any(fnmatch(wanted, pattern) for pattern in patterns), (dataset.name, wanted)
     arguments = ["--archives", str(path), "--archive", "qm9", "--output", str(tmp_path / "x")]
     assert main(["download", *arguments]) == 2
     assert "has no 'qm9'" in capsys.readouterr().err

@@ -7,11 +7,12 @@ import pytest
 from ase import Atoms, units
 from ase.build import molecule
 
+from leignn.config.dataset import Labels, RowsPart
 from leignn.data import readers
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
-ALL = {"energy": "all", "forces": "all"}
+ALL = Labels(energy="all", forces="all")
 HARTREE = units.Hartree * units.mol / units.kcal  # kcal/mol
 ETHANOL = molecule("CH3CH2OH")
 TOTAL = -154.9 * HARTREE  # of ethanol, about
@@ -32,10 +33,9 @@ def arrays(count: int = 5) -> dict[str, np.ndarray]:
 
 def read(folder: Path, content: dict, form: str = "md17_npz", frames: str | None = None) -> list[Structure]:
     np.savez(folder / "ethanol.npz", **content)
-    part = {"format": form, "path": "ethanol.npz"}
     if frames is not None:
         (folder / "chosen.csv").write_text(frames)
-        part["frames"] = "chosen.csv"
+    part = RowsPart(format=form, path="ethanol.npz", frames=None if frames is None else "chosen.csv")
     assert len(readers.raw_files(part, folder)) == 1 + (frames is not None)
     return [s for chunk in readers.read_part(part, ALL, folder, 1) for s in chunk]
 
@@ -84,7 +84,7 @@ def test_a_wrong_split_file(tmp_path, frames, words) -> None:
 
 def test_a_split_file_that_is_not_there(tmp_path) -> None:
     np.savez(tmp_path / "ethanol.npz", **arrays())
-    part = {"format": "md17_npz", "path": "ethanol.npz", "frames": "index.csv"}
+    part = RowsPart(format="md17_npz", path="ethanol.npz", frames="index.csv")
     with pytest.raises(InputError, match="index.csv does not exist"):
         readers.raw_files(part, tmp_path)
 

@@ -11,13 +11,14 @@ import pytest
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from leignn.config.dataset import AsePart, Labels, Part, RowsPart, ShardedPart
 from leignn.data import readers
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
-ALL = {"energy": "all", "forces": "all"}
-RAW = {"format": "oc20_raw", "path": "raw"}
-EXTXYZ = {"format": "ase", "path": "md.extxyz"}
+ALL = Labels(energy="all", forces="all")
+RAW = ShardedPart(format="oc20_raw", path="raw")
+EXTXYZ = AsePart(format="ase", path="md.extxyz")
 
 # A frame as Open Catalyst's shards have them; numbers made up. F under move_mask: does not move.
 OC20_FRAME = """4
@@ -30,7 +31,7 @@ H        2.5      2.5    -14.5        T        2       0.0      0.75       0.0
 """
 
 
-def read(part: dict, root: Path, workers: int = 1) -> list[Structure]:
+def read(part: Part, root: Path, workers: int = 1) -> list[Structure]:
     return [structure for chunk in readers.read_part(part, ALL, root, workers) for structure in chunk]
 
 
@@ -69,8 +70,8 @@ def md(count: int) -> str:
 def test_chunks_change_nothing(tmp_path, monkeypatch, suffix) -> None:
     """Frames come whole and in order, however the text is cut and whoever parses it."""
     text = md(40).encode()
-    part = {"format": "ase", "path": f"md.a.extxyz{suffix}"}
-    (tmp_path / part["path"]).write_bytes(lzma.compress(text) if suffix else text)
+    part = AsePart(format="ase", path=f"md.a.extxyz{suffix}")
+    (tmp_path / part.path).write_bytes(lzma.compress(text) if suffix else text)
     for characters, workers in ((1, 2), (3000, 2), (2**20, 1)):
         monkeypatch.setattr(readers, "CHUNK_CHARACTERS", characters)
         found = read(part, tmp_path, workers)
@@ -127,7 +128,7 @@ def test_a_folder_where_a_file_should_be(tmp_path) -> None:
 def test_a_frame_key_that_is_no_number(tmp_path) -> None:
     (tmp_path / "md.extxyz").write_text(md(1).replace("energy=", 'step="1 2 3" energy='))
     with pytest.raises(InputError, match="frame 0 has no usable 'step'"):
-        read(EXTXYZ | {"frame": "step"}, tmp_path)
+        read(EXTXYZ.model_copy(update={"frame": "step"}), tmp_path)
 
 
 def npz(path: Path, **changes) -> None:
@@ -155,7 +156,7 @@ def npz(path: Path, **changes) -> None:
 def test_npz_that_is_no_rmd17(tmp_path, changes, words) -> None:
     npz(tmp_path / "water.npz", **changes)
     with pytest.raises(InputError, match=f"water.npz.*{words}"):
-        read({"format": "rmd17_npz", "path": "water.npz"}, tmp_path)
+        read(RowsPart(format="rmd17_npz", path="water.npz"), tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", None])
@@ -164,4 +165,4 @@ def test_damaged_npz(tmp_path, content) -> None:
     whole = (tmp_path / "water.npz").read_bytes()
     (tmp_path / "water.npz").write_bytes(whole[: len(whole) // 2] if content is None else content)
     with pytest.raises(InputError, match="water.npz is damaged"):
-        read({"format": "rmd17_npz", "path": "water.npz"}, tmp_path)
+        read(RowsPart(format="rmd17_npz", path="water.npz"), tmp_path)

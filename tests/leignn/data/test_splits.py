@@ -11,9 +11,11 @@ import pytest
 import yaml
 from ase import Atoms
 from ase.build import bulk
+from pydantic import TypeAdapter
 
 from leignn.cli import main
-from leignn.data.dataset_config import load_dataset
+from leignn.config.dataset import load_dataset
+from leignn.config.splits import ByMDSim, Splits
 from leignn.data.splits import _by_mdsim, make_splits
 from leignn.data.store import Store, write_store
 from leignn.data.structure import Structure
@@ -25,6 +27,10 @@ DATASETS = Path(__file__).parents[3] / "config" / "datasets"
 def make_store(path: Path, structures: list[Structure]) -> Store:
     write_store(path, [structures], {"dataset": "test", "part": path.name})
     return Store(path)
+
+
+def split_by(rule: dict, stores: dict[str, Store]) -> tuple[dict[str, pd.DataFrame], dict]:
+    return make_splits(TypeAdapter(Splits).validate_python(rule), stores)
 
 
 def numbered(count: int, prefix: str = "s") -> list[Structure]:
@@ -45,7 +51,7 @@ def test_parts_do_not_depend_on_the_order_of_the_store(tmp_path) -> None:
             "train": make_store(tmp_path / name / "train", order),
             "id": make_store(tmp_path / name / "id", numbered(8, "i")),
         }
-        splits, _ = make_splits(rule, stores)
+        splits, _ = split_by(rule, stores)
         results.append({split: keys(table) for split, table in splits.items()})
         for part, index, system in zip(
             *(splits["val"][c] for c in ("part", "index", "system_id")), strict=True
@@ -54,17 +60,18 @@ def test_parts_do_not_depend_on_the_order_of_the_store(tmp_path) -> None:
     assert results[0] == results[1]
     assert {k: len(v) for k, v in results[0].items()} == {"train": 80, "val": 20, "id": 8}
     assert not results[0]["train"] & results[0]["val"]
-    other, _ = make_splits({**rule, "seed": 6}, stores)
+    other, _ = split_by({**rule, "seed": 6}, stores)
     assert keys(other["val"]) != results[0]["val"]
 
 
 def test_the_quarter_subset_is_a_subset(tmp_path) -> None:
     stores = {"train": make_store(tmp_path / "train", numbered(400))}
-    rules = {}
-    for name in ("oc20_200k", "oc20_50k"):
-        rules[name] = yaml.safe_load((DATASETS / f"{name}.yaml").read_text())["splits"] | {"tests": []}
-    whole, _ = make_splits(rules["oc20_200k"], stores)
-    quarter, _ = make_splits(rules["oc20_50k"], stores)
+    stores["id"] = make_store(tmp_path / "id", numbered(4, "i"))
+    rules = {
+        name: load_dataset(name).splits.plain() | {"tests": ["id"]} for name in ("oc20_200k", "oc20_50k")
+    }
+    whole, _ = split_by(rules["oc20_200k"], stores)
+    quarter, _ = split_by(rules["oc20_50k"], stores)
     assert len(quarter["train"]) == 80 and len(quarter["val"]) == 20
     everything = keys(whole["train"]) | keys(whole["val"])
     assert len(everything) == 400
@@ -75,7 +82,7 @@ def test_consecutive_blocks_do_not_interleave(tmp_path) -> None:
     structures = [Structure.from_atoms(bulk("Cu"), "md", n) for n in range(30)]
     counts = {"train": 20, "val": 5, "test": 5}
     rule = {"rule": "consecutive", "seed": 0, "counts": counts}
-    splits, _ = make_splits(rule, {"all": make_store(tmp_path / "all", structures)})
+    splits, _ = split_by(rule, {"all": make_store(tmp_path / "all", structures)})
     assert list(splits["train"]["frame"]) == list(range(20))
     assert list(splits["test"]["frame"]) == list(range(25, 30))
 
@@ -101,7 +108,7 @@ def test_oc20_rule_holds_out_whole_systems_adsorbates_and_compositions(tmp_path)
         "seed": 1,
         "fractions": {"val": 0.1, "id": 0.1, "adsorbates": 0.2, "compositions": 0.2},
     }
-    splits, details = make_splits(rule, {"all": make_store(tmp_path / "all", structures)})
+    splits, details = split_by(rule, {"all": make_store(tmp_path / "all", structures)})
     systems = {name: set(table["system_id"]) for name, table in splits.items()}
     assert sum(map(len, systems.values())) == 200 == len(set.union(*systems.values()))
     train = [kinds[s] for s in systems["train"]]
@@ -130,7 +137,7 @@ def test_id_systems_keep_their_kinds_in_train_when_validation_takes_its_share(tm
     structures = [adsorbed(*kind, name, 0) for name, kind in kinds.items()]
     fractions = {"val": 0.4, "id": 0.3, "adsorbates": 0.2, "compositions": 0.1}
     rule = {"rule": "oc20", "seed": seed, "fractions": fractions}
-    splits, _ = make_splits(rule, {"all": make_store(tmp_path / "all", structures)})
+    splits, _ = split_by(rule, {"all": make_store(tmp_path / "all", structures)})
     train = [kinds[system] for system in splits["train"]["system_id"]]
     held = [kinds[system] for system in splits["id"]["system_id"]]
     assert len(held) > 5 and len(splits["val"]) > 5
@@ -139,8 +146,7 @@ def test_id_systems_keep_their_kinds_in_train_when_validation_takes_its_share(tm
 
 
 def run_split(folder: Path, **changes) -> int:
-    content = load_dataset(DATASETS / "lips_sample.yaml") | changes
-    del content["name"]
+    content = load_dataset("lips_sample").plain() | changes
     (folder / "data.yaml").write_text(yaml.safe_dump(content))
     arguments = [
         "--dataset",
@@ -197,7 +203,7 @@ def test_a_manifest_with_test_splits_of_its_own_and_parts(tmp_path) -> None:
     )
     rule = {"rule": "manifest", "path": str(tmp_path / "manifest.csv"), "tests": ["id"]}
     stores = {part: Store(tmp_path / part) for part in ("train", "val_id")}
-    splits, _ = make_splits(rule, stores)
+    splits, _ = split_by(rule, stores)
     assert {name: keys(table) for name, table in splits.items()} == {
         "train": {("train", "s000", 0)},
         "val": {("train", "s000", 1)},
@@ -219,7 +225,7 @@ def test_validation_that_is_a_part_of_its_own(tmp_path) -> None:
     """As ISO17 is published: every split is given; only a frame in two of them is refused."""
     stores = {name: make_store(tmp_path / name, numbered(8, name)) for name in ("train", "held", "test")}
     rule = {"rule": "parts", "seed": 0, "train": "train", "validation": "held", "tests": ["test"]}
-    splits, _ = make_splits(rule, stores)
+    splits, _ = split_by(rule, stores)
     assert {name: set(table["part"]) for name, table in splits.items()} == {
         "train": {"train"},
         "val": {"held"},
@@ -228,7 +234,7 @@ def test_validation_that_is_a_part_of_its_own(tmp_path) -> None:
     assert all(len(table) == 8 for table in splits.values())
     stores["test"] = make_store(tmp_path / "twice", [*numbered(4, "test"), numbered(7, "train")[-1]])
     with pytest.raises(InputError, match="frame 2 of system train001 is in the splits train and test"):
-        make_splits(rule, stores)
+        split_by(rule, stores)
 
 
 def test_a_frame_takes_little_memory(tmp_path, monkeypatch) -> None:
@@ -243,7 +249,7 @@ def test_a_frame_takes_little_memory(tmp_path, monkeypatch) -> None:
             frames = [replace(one, system_id=f"{part}{n % 5}", frame=n) for n in range(count // 3)]
             stores[part] = make_store(tmp_path / str(count) / part, frames)
         tracemalloc.start()
-        make_splits(rule, stores)
+        split_by(rule, stores)
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return highest
@@ -255,18 +261,18 @@ def test_a_frame_takes_little_memory(tmp_path, monkeypatch) -> None:
 def test_all_the_rest_tests(tmp_path) -> None:
     stores = {"all": make_store(tmp_path / "all", numbered(40))}
     rule = {"rule": "random", "seed": 0, "counts": {"train": 20, "val": 4, "test": "rest"}}
-    splits, _ = make_splits(rule, stores)
+    splits, _ = split_by(rule, stores)
     assert {name: len(table) for name, table in splits.items()} == {"train": 20, "val": 4, "test": 16}
     assert len(set.union(*(keys(table) for table in splits.values()))) == 40
     rule["counts"]["train"] = 50
     with pytest.raises(InputError, match="ask for 54 frames, the data set has 40"):
-        make_splits(rule, stores)
+        split_by(rule, stores)
 
 
 def test_more_frames_asked_for_than_there_are(tmp_path) -> None:
     counts = {"train": 20, "val": 5, "test": 5}
     with pytest.raises(InputError, match="30 frames, the data set has 12"):
-        make_splits(
+        split_by(
             {"rule": "random", "seed": 0, "counts": counts},
             {"all": make_store(tmp_path / "all", numbered(12))},
         )
@@ -276,13 +282,13 @@ def test_mdsim_splits_are_those_of_scikit_learn(tmp_path) -> None:
     """Indices that ``train_test_split`` of scikit-learn 1.9.1 gives, called as MDSim and the authors do."""
     structures = [Structure.from_atoms(bulk("Cu"), "s", n) for n in range(47)]
     stores = {"all": make_store(tmp_path / "all", structures)}
-    splits, _ = make_splits({"rule": "mdsim", "seed": 123, "test": 0.2, "validation": 0.1}, stores)
+    splits, _ = split_by({"rule": "mdsim", "seed": 123, "test": 0.2, "validation": 0.1}, stores)
     assert splits["test"]["frame"].tolist() == sorted([8, 11, 44, 18, 43, 31, 42, 10, 5, 1])
     assert splits["val"]["frame"].tolist() == [3, 15, 20, 21]
     assert len(splits["train"]) == 33
     lips = pd.DataFrame({"part": "all", "index": range(25001), "system_id": "lips", "frame": range(25001)})
-    found = _by_mdsim({"seed": 123, "test": 5001, "validation": 1000}, lips)
+    found = _by_mdsim(ByMDSim(rule="mdsim", seed=123, test=5001, validation=1000), lips)
     ends = {name: (table["frame"].iloc[0], table["frame"].iloc[-1]) for name, table in found.items()}
     assert ends == {"train": (22841, 23728), "val": (13592, 3639), "test": (20000, 9064)}
     with pytest.raises(InputError, match="ask for 47 frames for test, of 47"):
-        make_splits({"rule": "mdsim", "seed": 123, "test": 47, "validation": 0.1}, stores)
+        split_by({"rule": "mdsim", "seed": 123, "test": 47, "validation": 0.1}, stores)

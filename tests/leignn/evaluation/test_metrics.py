@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from leignn.config import validate
 from leignn.errors import InputError
 from leignn.evaluation import metrics
 from leignn.evaluation.metrics import MetricSums, Predicted
 from leignn.evaluation.score import score_split
+from leignn.schemas import validate
 
 NAMES = ("dataset", "scale", "model", "title", "message")
 COUNTS = ("seed", "parameters", "train_structures", "train_seconds", "steps", "best_step")

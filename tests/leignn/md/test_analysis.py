@@ -1,6 +1,7 @@
 """Trajectories and their analysis: what is refused, and numbers known beforehand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -9,10 +10,11 @@ import pytest
 import yaml
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from made_runs import run_config
 
 from leignn.cli import main
+from leignn.config.dataset import load_dataset
 from leignn.data.build import build_store
-from leignn.data.dataset_config import load_dataset
 from leignn.data.md_standin import generate
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
@@ -20,7 +22,7 @@ from leignn.errors import InputError
 from leignn.files import read_arrays
 from leignn.md.analysis import observables
 from leignn.md.observables import pair_distances
-from leignn.md.protocol import Analysis, Diffusion, analysis_of, as_arguments, simulation_of
+from leignn.md.protocol import Analysis, Diffusion, analysis_of
 from leignn.md.reference_trajectory import diffusivity
 from leignn.md.trajectory import Trajectory, reference_trajectory, simulated_trajectory
 
@@ -127,18 +129,18 @@ def test_diffusivity_of_a_random_walk_is_read_at_its_lag() -> None:
     positions = np.cumsum(steps, axis=0) % 8.0  # wrapped
     numbers = np.array([3] * atoms)
     walk = Trajectory(positions, np.zeros_like(positions), numbers, np.diag([8.0] * 3), spacing)
-    how = Diffusion("Li", skip=0.5, spacing=0.05, lag=2.0, stable=1.0)
+    how = Diffusion(element="Li", skip=0.5, spacing=0.05, lag=2.0, stable=1.0)
     expected = sigma**2 / (2 * 0.05) * 10  # 1e-9 m²/s
     assert diffusivity(walk, how, "corrected") == pytest.approx(expected, rel=0.03)
     windows = (1601 - 40 + 3) // 4 - 40
     ratio = diffusivity(walk, how, "mdsim") / diffusivity(walk, how, "corrected")
     assert ratio == pytest.approx(windows / (windows - 1), rel=1e-9)
     with pytest.raises(InputError, match="too short for a diffusivity at a lag of 30 ps"):
-        diffusivity(walk, Diffusion("Li", 0.5, 0.05, 30.0, 1.0), "corrected")
+        diffusivity(walk, replace(how, lag=30.0), "corrected")
     with pytest.raises(InputError, match=r"0\.0125 ps apart allow no spacing of 0\.03 ps"):
-        diffusivity(walk, Diffusion("Li", 0.5, 0.03, 2.0, 1.0), "corrected")
+        diffusivity(walk, replace(how, spacing=0.03), "corrected")
     with pytest.raises(InputError, match="the trajectory has no S"):
-        diffusivity(walk, Diffusion("S", 0.5, 0.05, 2.0, 1.0), "corrected")
+        diffusivity(walk, replace(how, element="S"), "corrected")
 
 
 def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
@@ -148,8 +150,7 @@ def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
     for number, atoms in enumerate(structures):
         atoms.info = {"time_fs": 50.0 * number}
     ase.io.write(tmp_path / "all.extxyz", structures[1:])
-    dataset = load_dataset(STANDIN)
-    del dataset["name"]
+    dataset = load_dataset(STANDIN).plain()
     dataset["parts"]["all"]["path"] = "all.extxyz"
     dataset["md"]["diffusion"] |= {"skip": 0.5, "lag": 1.0, "stable": 3.0}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(dataset))
@@ -165,8 +166,7 @@ def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
     (simulation / "thermo.csv").write_text("time_ps,temperature_k\n0,1400\n1,1600\n")
     outcome = {"status": "finished", "reason": "", "time_ps": 5.45, "settings": {}, "ns_per_day": 1.0}
     (simulation / "outcome.json").write_text(json.dumps(outcome))
-    names = {"dataset": "mine", "scale": "mini", "model": "m", "title": "M", "seed": 0}
-    (run / "config.yaml").write_text(yaml.safe_dump(names | {"dataset_info": {"stand_in": True}}))
+    (run / "config.yaml").write_text(yaml.safe_dump(run_config(dataset="mine").plain()))
     command = ["analyse-simulation", "--simulation", str(simulation), "--run", str(run), *options]
     output = simulation / "observables.json"
     assert main([*command, "--reference", str(reference), "--output", str(output)]) == 0
@@ -197,20 +197,10 @@ def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
     assert json.loads(output.read_text())["outcome"] == failed
 
 
-def test_simulations_take_the_models_own_settings_last() -> None:
-    dataset = load_dataset(STANDIN)
-    assert analysis_of(dataset).diffusion.element == "Cu"
-    model = {"benchmarks": {"mdsim": {"simulation": {"mini": {"steps": 7}}}}}
-    assert simulation_of(dataset, {}, "mini", {})["steps"] == 10000
-    assert simulation_of(dataset, {}, "mini", {"steps": 50})["steps"] == 50
-    assert simulation_of(dataset, model, "mini", {"steps": 50})["steps"] == 7
-    assert simulation_of(dataset, model, "paper", {"steps": 50})["steps"] == 50
-    assert as_arguments({"thermostat": "langevin", "steps": 3}) == "--thermostat langevin --steps 3"
+def test_the_analysis_that_a_data_set_asks_for() -> None:
+    assert analysis_of(load_dataset(STANDIN)).diffusion.element == "Cu"
     with pytest.raises(InputError, match="no key 'md'"):
-        analysis_of(load_dataset(CONFIG / "oc20_standin.yaml"))
-    dataset["md"]["reference"]["part"] = "aimd"
-    with pytest.raises(InputError, match="no part 'aimd'"):
-        analysis_of(dataset)
+        analysis_of(load_dataset("oc20_standin"))
 
 
 def test_a_molecule_that_flies_apart_is_unstable() -> None:

@@ -7,14 +7,15 @@ import pandas as pd
 from ase.build import bulk
 
 from leignn import cli
-from leignn.config import load_yaml
+from leignn.config.run import load_run_config
+from leignn.resources import config_file
 from leignn.trained import save_failure
 
 
 def test_table_and_figure(untrained, tmp_path, capsys) -> None:
     failed = tmp_path / "schnet"
     shutil.copytree(untrained["schnet"], failed)
-    save_failure(failed / "checkpoint.pt", load_yaml(failed / "config.yaml"), "loss NaN at step 3")
+    save_failure(failed / "checkpoint.pt", load_run_config(failed), "loss NaN at step 3")
     runs = untrained | {"schnet": failed}
     ase.io.write(tmp_path / "starts.extxyz", bulk("Cu", cubic=True))
     for command in (
@@ -41,7 +42,8 @@ def test_table_and_figure(untrained, tmp_path, capsys) -> None:
     assert rows["status"][0] == "failed: loss NaN at step 3" and (rows["status"][1:] == "ok").all()
     assert rows["value"][1:].notna().all() and set(rows["stand_in"]) == {True}
     figure = tmp_path / "limitations.svg"
-    assert cli.main(["plot-limitations", "--table", str(table), "--output", str(figure)]) == 0
+    plot = ["plot-limitations", "--declaration", str(config_file("results/limitations.yaml"))]
+    assert cli.main([*plot, "--table", str(table), "--output", str(figure)]) == 0
     text = figure.read_text()
     assert "Vanilla + NMU" in text and "meV/atom/ps" in text and "SchNet" not in text
 
@@ -49,5 +51,5 @@ def test_table_and_figure(untrained, tmp_path, capsys) -> None:
     assert cli.main([*join, str(files[0]), str(tmp_path / "other.csv")]) == 2
     assert "other.csv: its columns are ['a', 'b']" in capsys.readouterr().err
     table.write_text(table.read_text().replace("pair_energy", "pear_energy"))
-    assert cli.main(["plot-limitations", "--table", str(table), "--output", str(figure)]) == 2
+    assert cli.main([*plot, "--table", str(table), "--output", str(figure)]) == 2
     assert "pear_energy" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from ase.md.nose_hoover_chain import NoseHooverChainNVT
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
 from leignn import LEIGNNCalculator, cli
+from leignn.config.run import resolve_run
 from leignn.errors import InputError
 from leignn.md.simulate import Settings, simulate
 from leignn.training.train import train
@@ -155,11 +156,7 @@ def test_a_damaged_state_is_named(tmp_path) -> None:
 @pytest.fixture
 def copper_run(copper, tmp_path):
     """A checkpoint of a small LEIGNN, hardly trained."""
-    from leignn.configure import find_model, resolve_run
-    from leignn.resources import CONFIG
-
-    dataset = CONFIG / "datasets" / "oc20_standin.yaml"
     protocol = {"learning_rate": 1e-3, "batch_size": 8, "evaluate_every": 20, "max_steps": 20}
-    run = resolve_run(dataset, find_model("leignn"), "smoke", 0, {"training": protocol})
+    run = resolve_run("oc20_standin", "leignn", "smoke", 0, {"training": protocol})
     train(run, *copper, tmp_path / "run", "cpu")
     return tmp_path / "run" / "checkpoint.pt"

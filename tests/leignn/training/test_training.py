@@ -18,11 +18,13 @@ from ase import Atoms
 from ase.build import bulk
 from ase.optimize import BFGS
 from conftest import copper_frames, make_batch
+from made_runs import run_config
 
 import baselines
 from baselines.trivial import MeanEnergyZeroForces
 from leignn import LEIGNNCalculator, cli
-from leignn.config import Training
+from leignn.config.run import RunConfig
+from leignn.config.training import Training
 from leignn.data.frames import Frames, ShuffledBatches
 from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.predict import predict
@@ -55,21 +57,19 @@ MODELS = {
 }
 
 
-def config(model: str = "leignn", **training) -> dict:
+def config(model: str = "leignn", **training) -> RunConfig:
     potential, hyperparameters = MODELS[model]
-    return {
-        "dataset": "copper",
-        "scale": "smoke",
-        "model": model,
-        "seed": 3,
-        "title": model,
-        "potential": potential,
-        "environment": "torch",
-        "hyperparameters": hyperparameters,
-        "graph": {"cutoff": 5.0, "max_neighbors": 20, "rule": "strict"},
-        "training": PROTOCOL | training,
-        "dataset_info": {"stand_in": True},
-    }
+    graph = {"cutoff": 5.0, "max_neighbors": 20, "rule": "strict"}
+    return run_config(
+        PROTOCOL | training,
+        dataset="copper",
+        model=model,
+        seed=3,
+        title=model,
+        potential=potential,
+        hyperparameters=hyperparameters,
+        graph=graph,
+    )
 
 
 def test_loss_counts_free_and_labelled_atoms_only() -> None:
@@ -204,16 +204,17 @@ def test_energies_relative_to_the_training_mean(copper, tmp_path) -> None:
 
 
 COMMAND = """
-import sys, yaml
+import sys
 from pathlib import Path
-from leignn.config import Training
+from leignn.config.run import load_run_config
+from leignn.config.training import Training
 from leignn.training.statistics import starting_point
 from leignn.training.train import train
 import torch
 torch.set_num_threads(1)
 Training.checkpoint_every = 50
 folder = Path(sys.argv[1])
-config = yaml.safe_load((folder / "config.yaml").read_text())
+config = load_run_config(folder)
 train(config, Path(sys.argv[2]), Path(sys.argv[3]), folder, "cpu")
 """
 
@@ -226,7 +227,7 @@ def test_a_killed_run_resumes_to_the_same_numbers(copper, tmp_path) -> None:
     for name in ("straight", "killed"):
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings.plain()))
         command = [sys.executable, "-c", COMMAND, str(folder), str(stores), str(splits)]
         last = folder / "resume" / "last.ckpt"
         while name == "killed":
@@ -270,7 +271,7 @@ def test_a_failed_prediction_is_recorded_whole(copper, tmp_path, monkeypatch) ->
     stores, splits = copper
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "config.yaml").write_text(yaml.safe_dump(config("trivial")))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config("trivial").plain()))
     train(config("trivial"), stores, splits, folder, "cpu", {"mean_energy": 1.0})
     forward, calls = MeanEnergyZeroForces.forward, []
 
@@ -306,7 +307,7 @@ def test_a_failed_run_is_recorded_up_to_the_table(copper, tmp_path, monkeypatch,
     stores, splits = copper
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "config.yaml").write_text(yaml.safe_dump(config() | changes))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config().plain() | changes))
     (tmp_path / "foreign.py").write_text("import absent_package")
     monkeypatch.setattr("baselines.__path__", [*baselines.__path__, str(tmp_path)])
     paths = ["--stores", str(stores), "--splits", str(splits)]
@@ -334,21 +335,22 @@ def test_a_failed_run_is_recorded_up_to_the_table(copper, tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"colour": 1}, "unknown training key 'colour'"),
+        ({"colour": 1}, "unknown key 'colour'"),
         ({"max_steps": 50}, "no multiple"),
         ({"precision": "8"}, "precision"),
-        ({"batch_size": "many"}, "training.batch_size: 'many' has the wrong type"),
-        ({"batch_size": 2.5}, "wrong type"),
-        ({"tf32": 1}, "wrong type"),
+        ({"batch_size": "many"}, "here: batch_size: 'many': input should be a valid integer"),
+        ({"batch_size": 2.5}, "batch_size: 2.5"),
+        ({"tf32": 1}, "tf32: true or false in place of a number, or the reverse"),
+        ({"batch_size": True}, "batch_size: true or false in place of a number"),
         ({"energy_target": "x"}, "energy_target"),
     ],
 )
 def test_bad_protocols(changes, message) -> None:
     with pytest.raises(InputError, match=message):
-        Training.from_dict(PROTOCOL | changes, "here")
-    assert Training.from_dict(PROTOCOL | {"max_steps": "80"}, "here").max_steps == 80
+        Training.checked(PROTOCOL | changes, "here")
+    assert Training.checked(PROTOCOL | {"max_steps": "80"}, "here").max_steps == 80
     with pytest.raises(InputError, match="'batch_size' is missing"):
-        Training.from_dict({k: v for k, v in PROTOCOL.items() if k != "batch_size"}, "here")
+        Training.checked({k: v for k, v in PROTOCOL.items() if k != "batch_size"}, "here")
 
 
 def test_empty_or_missing_manifest(copper, tmp_path) -> None:
@@ -376,7 +378,7 @@ def test_two_processes_train_as_one_with_batches_twice_as_large(copper, tmp_path
     shutil.copytree(splits, labelled)
     train_split = pd.read_csv(splits / "train.csv")
     train_split[2:].to_csv(labelled / "train.csv", index=False)  # the first two lack labels
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config(max_steps=40, batch_size=2)))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config(max_steps=40, batch_size=2).plain()))
     command = [sys.executable, "-m", "leignn", "train", "--config", tmp_path / "config.yaml"]
     command += ["--stores", stores, "--splits", labelled, "--output", tmp_path / "two"]
     command += ["--device", "cpu", "--processes", "2", "--threads", "1"]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from ase import Atoms
 from ase.data import atomic_numbers
+from made_runs import run_config
 from scipy.spatial.transform import Rotation
 
 from baselines.schnet import SchNet
@@ -42,18 +43,7 @@ MODEL = {"hidden_channels": 16, "num_layers": 3, "num_rbf": 8}
 def trained(graph: GraphSpec, **changes) -> TrainedPotential:
     torch.manual_seed(3)
     potential = LEIGNN(graph, **MODEL | changes)
-    config = {
-        "dataset": "data",
-        "scale": "smoke",
-        "model": "leignn",
-        "title": "LEIGNN",
-        "seed": 0,
-        "potential": "leignn.model:LEIGNN",
-        "hyperparameters": MODEL | changes,
-        "graph": dataclasses.asdict(graph),
-        "environment": "torch",
-        "dataset_info": {"title": "Copper", "stand_in": True},
-    }
+    config = run_config(hyperparameters=MODEL | changes, graph=dataclasses.asdict(graph))
     return TrainedPotential(potential, config, 0.0).eval().requires_grad_(False)
 
 
@@ -229,7 +219,7 @@ def test_another_model_is_one_sentence_and_a_failed_run_a_gap(tmp_path, argument
     (grid,) = grids_of(read_table(tmp_path / "symmetry.csv", declared), declared, [])
     assert grid.rows == []
     numbers = {"hidden_channels": 8, "num_filters": 8, "num_interactions": 1, "num_gaussians": 4}
-    other = config | {"potential": "baselines.schnet:SchNet", "hyperparameters": numbers}
+    other = run_config(potential="baselines.schnet:SchNet", hyperparameters=numbers)
     TrainedPotential(SchNet(GraphSpec(6.0, 20), **numbers), other, 0.0).save(checkpoint)
     assert main(["plot-messages", *arguments]) == 2
     assert "holds a SchNet, not a LEIGNN" in capsys.readouterr().err

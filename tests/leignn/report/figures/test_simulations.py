@@ -12,7 +12,9 @@ from leignn.md.protocol import Analysis, Diffusion
 from leignn.md.reference_trajectory import curves_of
 from leignn.md.trajectory import Trajectory
 
-ANALYSIS = Analysis("all", 50.0, "rdf", 1.0, Diffusion("Cu", 0.5, 0.05, 1.0, 2.0))
+ANALYSIS = Analysis(
+    "all", 50.0, "rdf", 1.0, Diffusion(element="Cu", skip=0.5, spacing=0.05, lag=1.0, stable=2.0)
+)
 
 
 def trajectory(seed: int) -> Trajectory:

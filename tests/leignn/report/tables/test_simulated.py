@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from made_runs import run_config
 
 from leignn.cli import main
 from leignn.errors import InputError
@@ -21,7 +22,8 @@ def run(folder: Path, title: str, forces: float | None, simulations: list[dict],
     names = {"dataset": "melt", "scale": "mini", "model": title.lower(), "seed": 0}
     info = {"title": "Melt", "stand_in": published_as is None, "published_as": published_as}
     folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump({**names, "dataset_info": info}))
+    config = run_config(**names, title=title, dataset_info={"level": "", "energy_name": "", **info})
+    (folder / "config.yaml").write_text(yaml.safe_dump(config.plain()))
     errors = {
         "structures": 4, "energy_count": 4, "energy_mae_mev": 1.0, "forces_count": 12,
         "forces_mae_mev_per_ang": forces, "forces_cosine": 1.0, "efwt_percent": 0.0,

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from leignn.data.dataset_config import load_dataset, stores_of, test_splits
+from leignn.config.dataset import dataset_names, load_dataset
 from leignn.errors import InputError
+from leignn.resources import CONFIG
 
-test_splits.__test__ = False  # a function of the library, not a test
-DATASETS = Path(__file__).parents[3] / "config" / "datasets"
+DATASETS = CONFIG / "datasets"
 OOD = ["id", "ood_ads", "ood_cat", "ood_both"]
 
 
@@ -33,8 +33,7 @@ OOD = ["id", "ood_ads", "ood_cat", "ood_both"]
     ],
 )
 def test_a_wrong_key_or_value_is_named(tmp_path, place, key, value, words) -> None:
-    content = load_dataset(DATASETS / "lips_sample.yaml")
-    del content["name"]
+    content = load_dataset("lips_sample").plain()
     target = content
     for name in place:
         target = target[name]
@@ -49,15 +48,15 @@ def test_a_wrong_key_or_value_is_named(tmp_path, place, key, value, words) -> No
 
 def test_an_unknown_data_set_lists_the_known() -> None:
     with pytest.raises(InputError, match="'oc20_20k'.*lips_sample"):
-        load_dataset(DATASETS / "oc20_20k.yaml")
+        load_dataset("oc20_20k")
 
 
 def test_names_of_stores_and_splits() -> None:
-    half = load_dataset(DATASETS / "oc20_50k.yaml")
-    assert (half["name"], stores_of(half), test_splits(half)) == ("oc20_50k", "oc20_200k", OOD)
+    half = load_dataset("oc20_50k")
+    assert (half.name, half.stores, half.test_splits) == ("oc20_50k", "oc20_200k", OOD)
     for name, splits in [("oc20_sample", OOD), ("lips_sample", ["test"]), ("rmd17_ethanol", ["test"])]:
-        dataset = load_dataset(DATASETS / f"{name}.yaml")
-        assert (stores_of(dataset), test_splits(dataset)) == (name, splits)
+        dataset = load_dataset(name)
+        assert (dataset.stores, dataset.test_splits) == (name, splits)
 
 
 MD = {
@@ -85,45 +84,76 @@ OC20 = {
 
 def test_published_protocols() -> None:
     """The training-protocol table of the paper's authors."""
-    found = {path.stem: load_dataset(path) for path in DATASETS.glob("*.yaml")}
+    found = {name: load_dataset(name) for name in dataset_names()}
+    assert len(found) == 42
     for name, dataset in found.items():
         if name == "iso17":
             continue
         is_md = not name.startswith("oc20")
         protocol = MD if is_md else OC20
-        training = {key: dataset["training"][key] for key in protocol}
+        training = {key: getattr(dataset.training, key) for key in protocol}
         if name == "oc20_sample":  # few energies: deviates, and its file says why
             training["energy_weight"] = 1
         assert training == protocol, name
         graph = (5.0, 50, "ties") if is_md else (6.0, 20, "strict")
-        assert tuple(dataset["graph"].values()) == graph, name
-    assert found["oc20_50k"]["training"]["evaluate_every"] == 2000
-    assert found["oc20_200k"]["training"]["evaluate_every"] == 5000
-    assert {name for name, d in found.items() if d["stand_in"]} == {"oc20_standin", "md_standin"}
-    published = {d["published_as"] for d in found.values()}
+        assert tuple(dataset.graph.model_dump().values()) == graph, name
+    assert found["oc20_50k"].training.evaluate_every == 2000
+    assert found["oc20_200k"].training.evaluate_every == 5000
+    assert {name for name, d in found.items() if d.stand_in} == {"oc20_standin", "md_standin"}
+    published = {d.published_as for d in found.values()}
     assert published == {None, "OC20-50K", "OC20-200K", "MD17", "rMD17", "ISO17", "LiPS"}
-    iso17 = found["iso17"]["training"]
+    iso17 = found["iso17"].training.plain()
     protocol = OC20 | {"energy_target": "minus_train_mean", "batch_size": 64, "clip_norm": 100}
     protocol |= {"early_stopping": 10, "evaluate_every": 20000}
     assert {key: iso17[key] for key in protocol} == protocol
-    assert tuple(found["iso17"]["graph"].values()) == (6.0, 20, "ties")
+    assert tuple(found["iso17"].graph.model_dump().values()) == (6.0, 20, "ties")
 
 
 def test_the_ten_molecules_in_each_family() -> None:
     members = {}
-    for path in DATASETS.glob("*md17_*.yaml"):
-        family, _, molecule = path.stem.rpartition("_")
-        dataset = load_dataset(path)
-        assert dataset["member"] == molecule and molecule in dataset["title"]
-        assert all(molecule in part["path"] for part in dataset["parts"].values())
+    for name in dataset_names():
+        family, _, molecule = name.rpartition("_")
+        if "md17" not in family:
+            continue
+        dataset = load_dataset(name)
+        assert dataset.name == name and dataset.files[0].resolve() == DATASETS / f"{family}.yaml"
+        assert dataset.member == molecule and molecule in dataset.title
+        assert all(molecule in part.path for part in dataset.parts.values())
         members.setdefault(family, set()).add(molecule)
     assert set(members) == {"md17", "rmd17", "rmd17_full"}
     assert len(members["md17"]) == 10 and all(found == members["md17"] for found in members.values())
 
 
 def test_a_base_that_is_not_there(tmp_path) -> None:
-    content = yaml.safe_load((DATASETS / "rmd17_ethanol.yaml").read_text())
+    content = yaml.safe_load((DATASETS / "lips.yaml").read_text())
     content["base"] = "nowhere"
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match=r"bases/nowhere\.yaml cannot be read"):
+        load_dataset(tmp_path / "mine.yaml")
+
+
+def test_a_family_of_data_sets_is_one_file(tmp_path, monkeypatch) -> None:
+    with pytest.raises(InputError, match=r"has several data sets: name one, such as md17_aspirin"):
+        load_dataset(DATASETS / "md17.yaml")
+    with pytest.raises(InputError, match="unknown data set 'md17_water'"):
+        load_dataset("md17_water")
+    folder = tmp_path / "config" / "datasets"
+    folder.mkdir(parents=True)
+    family = (DATASETS / "md17.yaml").read_text().replace("members: [aspirin", "members: [water")
+    (folder / "md17.yaml").write_text(family)
+    monkeypatch.chdir(tmp_path)
+    water = load_dataset("md17_water")
+    assert (water.name, water.title, water.parts["all"].path) == (
+        "md17_water",
+        "MD17 water",
+        "md17_water.npz",
+    )
+    assert water.files == [Path("config/datasets/md17.yaml")]
+
+
+def test_the_part_of_the_reference_is_there(tmp_path) -> None:
+    content = load_dataset("md_standin").plain()
+    content["md"]["reference"]["part"] = "aimd"
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match="no part 'aimd'"):
         load_dataset(tmp_path / "mine.yaml")

@@ -1,0 +1,108 @@
+"""Renew what is generated from the types: JSON schemas for editors, tables of keys in config/README.md.
+
+``python -m leignn.config.documents`` (``make documents``) in a checkout.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+
+from leignn.config.archive import Archives, Download, ZenodoRecord
+from leignn.config.base import SomeOf, Strict
+from leignn.config.dataset import Dataset
+from leignn.config.model import Model
+from leignn.config.result import Result
+from leignn.config.training import Training
+from leignn.config.workflow import Configuration
+from leignn.files import write_text
+from leignn.resources import CONFIG
+
+TYPES: dict[str, type[Strict]] = {
+    "config": Configuration,
+    "dataset": Dataset,
+    "model": Model,
+    "archives": Archives,
+    "result": Result,
+}
+TABLES: dict[str, type[Strict]] = {
+    **{kind.__name__: kind for kind in (Configuration, Training, Dataset, Model, Download, ZenodoRecord)}
+}
+TABLE = re.compile(r"(<!-- keys of (\w+), generated -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def documents(folder: Path = CONFIG) -> dict[Path, str]:
+    """Every generated file in ``config/`` and what should stand in it."""
+    found = {folder / "schemas" / f"{name}.schema.json": schema(kind) for name, kind in TYPES.items()}
+    readme = folder / "README.md"
+    found[readme] = TABLE.sub(
+        lambda marks: marks[1] + "\n".join(table(TABLES[marks[2]])) + "\n" + marks[3],
+        readme.read_text(encoding="utf-8"),
+    )
+    return found
+
+
+def schema(kind: type[Strict]) -> str:
+    """JSON schema of a file, for editors."""
+    content = kind.model_json_schema()
+    if kind is Dataset:  # what is taken out before it is checked
+        content["properties"] |= {
+            "base": {
+                "type": "string",
+                "description": "bases/<base>.yaml, with the keys that this file lacks",
+            },
+            "members": {"type": "array", "items": {"type": "string"}},
+        }
+    if kind in (Dataset, Configuration):  # the rest stands in the base, or in another file
+        del content["required"]
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def table(kind: type[Strict]) -> list[str]:
+    """Markdown table of the keys of a type and of the types in it."""
+    return ["| key | meaning |", "|---|---|", *(f"| {key} | {meaning} |" for key, meaning in _rows(kind, ""))]
+
+
+def _rows(kind: type[Strict], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, field in kind.model_fields.items():
+        key, inner = f"{prefix}{name}", list(dict.fromkeys(_types(field.annotation, field.metadata)))
+        if len(inner) != 1 or field.is_required() is False:
+            yield f"`{key}`", _meaning(field)
+        if len(inner) == 1:
+            step = ".<name>" if str(field.annotation).startswith("dict") else ""
+            yield from _rows(inner[0], f"{key}{step}.")
+        for member in inner if len(inner) > 1 else ():
+            keys = "; ".join(f"`{n}`: {_meaning(f)}" for n, f in member.model_fields.items())
+            yield f"`{key}` …", f"{_line(member.__doc__)} {keys}"
+
+
+def _types(annotation: Any, metadata: Any = ()) -> Iterator[type[Strict]]:
+    """The types of mappings in an annotation; overrides have the keys of their own type's table."""
+    if any(isinstance(mark, SomeOf) for mark in [*metadata, *getattr(annotation, "__metadata__", ())]):
+        return
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        if annotation is not Training:  # has a table of its own
+            yield annotation
+        return
+    for argument in get_args(annotation):
+        yield from _types(argument)
+
+
+def _meaning(field: FieldInfo) -> str:
+    text = _line(field.description)
+    default = field.get_default()
+    if field.is_required() or default is None or default == {} or default == [] or default == "":
+        return text
+    return f"{text} (default `{json.dumps(default) if isinstance(default, bool) else default}`)"
+
+
+def _line(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    for path, text in documents().items():
+        write_text(path, text)

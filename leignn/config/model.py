@@ -1,0 +1,115 @@
+"""A model, ``config/models/<name>.yaml``: its class, and its hyperparameters at every scale."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from leignn.config.base import Name, Scale, Strict, load_yaml
+from leignn.config.dataset import SomeGraph
+from leignn.config.simulation import SomeSimulation
+from leignn.config.training import SomeTraining
+from leignn.errors import InputError
+from leignn.resources import config_files
+
+MODEL_HELP = "a YAML file, or a name (or alias) in config/models"
+Hyperparameters = dict[str, Any]  # keyword arguments of the class: only it knows their names
+
+
+class Own(Strict):
+    """What differs for a model on the data sets of one benchmark (their key `benchmark`), by scale."""
+
+    source: str | None = None
+    """where these come from"""
+    hyperparameters: dict[Scale, Hyperparameters] = {}
+    """over the model's"""
+    training: dict[Scale, SomeTraining] = {}
+    """over the model's"""
+    graph: dict[Scale, SomeGraph] = {}
+    """over the model's"""
+    simulation: dict[Scale, SomeSimulation] = {}
+    """over the data set's `md.simulation`, with the reason in a comment"""
+
+
+class Model(Strict):
+    """A model."""
+
+    title: str
+    """row in the tables"""
+    potential: Annotated[str, Field(pattern="^[a-z_.0-9]+:[A-Za-z0-9_]+$")]
+    """`module:Class` in `leignn` or `baselines`"""
+    aliases: list[Name] = []
+    """other names that the registry knows"""
+    environment: Name = "torch"
+    """conda file `workflow/envs/<environment>.yaml` with the model's packages"""
+    statistics: bool = False
+    """`true` where the model takes numbers from the training split before training: the rule
+    `fit_statistics` writes them to the run's `statistics.json`"""
+    source: str
+    """where the hyperparameters come from"""
+    hyperparameters: dict[Scale, Hyperparameters]
+    """keyword arguments of the class for each scale: `smoke`, `mini`, `hour`, `paper`"""
+    training: dict[Scale, SomeTraining] = {}
+    """overrides of the protocol for a scale, with the reason in a comment"""
+    graph: dict[Scale, SomeGraph] = {}
+    """overrides of the data set's graph for a scale"""
+    benchmarks: dict[str, Own] = {}
+    """what differs on the data sets of a benchmark"""
+
+    _name: str = PrivateAttr("")
+    _file: Path = PrivateAttr(Path())
+
+    @model_validator(mode="after")
+    def _every_scale(self) -> Self:
+        if missing := [scale for scale in get_args(Scale) if scale not in self.hyperparameters]:
+            raise ValueError(f"hyperparameters: none for scale {missing[0]!r}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Name of its file: in run folders."""
+        return self._name
+
+    @property
+    def file(self) -> Path:
+        """What it was read from."""
+        return self._file
+
+    def own(self, benchmark: str | None) -> Own:
+        """What differs on the data sets of a benchmark."""
+        return self.benchmarks.get(benchmark or "", Own())
+
+    def layers(self, key: str, scale: Scale, benchmark: str | None) -> list[Mapping[str, Any]]:
+        """Its settings ``training``, ``graph`` or ``simulation``: in general, then for a benchmark."""
+        found = [getattr(holder, key, {}) for holder in (self, self.own(benchmark))]
+        return [by_scale.get(scale, {}) for by_scale in found]
+
+
+def load_model(model: str | Path) -> Model:
+    """Read a model by its name, an alias (``e2gnn``) or the path of its file.
+
+    Raises:
+        InputError: no such model, or a key or value of its file is wrong.
+    """
+    path = Path(model) if isinstance(model, Path) or model.endswith(".yaml") else find_model(model)
+    found = Model.load(path)
+    found._name, found._file = path.stem, path
+    return found
+
+
+def model_names() -> dict[str, Path]:
+    """Every model's name and alias → its file: the working directory's own, else the shipped one."""
+    names: dict[str, Path] = {}
+    for path in config_files("models").values():
+        for name in [path.stem, *load_yaml(path).get("aliases", [])]:
+            names[name] = path
+    return names
+
+
+def find_model(name: str) -> Path:
+    """File of the model called ``name`` (or one of its aliases, such as ``e2gnn``)."""
+    names = model_names()
+    if name not in names:
+        raise InputError(f"unknown model {name!r}: config/models has {', '.join(sorted(names))}")
+    return names[name]

@@ -1,0 +1,64 @@
+"""The training protocol of a benchmark."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from leignn.config.base import SomeOf, Strict
+
+EnergyTarget = Literal["as_is", "minus_train_mean"]
+Precision = Literal["32-true", "64-true", "bf16-mixed"]
+
+
+class Training(Strict):
+    """The training protocol; a step is one optimiser step."""
+
+    learning_rate: PositiveFloat
+    """of AdamW (amsgrad, no weight decay); reduced on plateaus down to the minimum"""
+    min_learning_rate: NonNegativeFloat
+    """the minimum"""
+    batch_size: PositiveInt
+    """structures in a batch"""
+    energy_weight: NonNegativeFloat
+    """in the loss, of the mean absolute error of energies in eV"""
+    forces_weight: NonNegativeFloat
+    """in the loss, of the mean absolute error of force components of free atoms in eV/Å"""
+    energy_target: EnergyTarget = "as_is"
+    """`as_is`, or `minus_train_mean`: the training split's mean energy is taken off, and added back in
+    predictions"""
+    clip_norm: PositiveFloat
+    """largest norm of the gradient"""
+    evaluate_every: PositiveInt
+    """steps between evaluations"""
+    early_stopping: PositiveInt
+    """evaluations without a better validation force MAE before training stops"""
+    max_steps: PositiveInt
+    """steps; a multiple of `evaluate_every`"""
+    plateau_factor: float = 0.8
+    """multiplies the rate on a plateau"""
+    plateau_patience: NonNegativeInt = 5
+    """evaluations without a better validation force MAE that are a plateau"""
+    ema_decay: float = 0.999
+    """of the averaged weights, which are validated and kept"""
+    precision: Precision = "32-true"
+    """of the model's numbers"""
+    tf32: bool = False
+    """TF32 matrix products on CUDA"""
+    loader_workers: NonNegativeInt = 0
+    """processes that read and build graphs (0: in the training process)"""
+
+    @model_validator(mode="after")
+    def _whole_evaluations(self) -> Self:
+        if self.max_steps % self.evaluate_every:
+            raise ValueError(
+                f"max_steps: {self.max_steps} is no multiple of evaluate_every: {self.evaluate_every}"
+            )
+        return self
+
+    @property
+    def checkpoint_every(self) -> int:
+        """Steps between checkpoints: the largest divisor of ``evaluate_every`` up to 500."""
+        return max(n for n in range(1, min(500, self.evaluate_every) + 1) if self.evaluate_every % n == 0)
+
+
+SomeTraining = Annotated[dict[str, Any], SomeOf(Training)]

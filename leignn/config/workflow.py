@@ -1,0 +1,149 @@
+"""The workflow's configuration: ``config/config.yaml`` → the scale's file → the user's."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from leignn.config.base import Name, Scale, Strict, load_yaml
+from leignn.config.merge import merge
+from leignn.config.simulation import SomeSimulation
+from leignn.config.training import SomeTraining
+from leignn.errors import InputError
+from leignn.resources import config_file
+
+TAKEN = ("runs", "starts")  # folders of results/
+
+Models = Annotated[list[Name], Field(min_length=1)]
+
+
+class Shown(Strict):
+    """What a result shows instead of what its declaration says."""
+
+    models: Models | None = None
+    """names of files in `models/`"""
+    datasets: list[Name] | None = None
+    """names of data sets; none: only what is published"""
+
+
+class Simulations(Strict):
+    """Simulations of every trained run."""
+
+    starts: PositiveInt
+    """simulations of a run, each from another test configuration with other velocities"""
+    scale_settings: SomeSimulation = {}
+    """the scale's overrides of the data sets' `md.simulation`"""
+    settings: SomeSimulation = {}
+    """yours, such as `steps`: the last word"""
+
+
+class Limitations(Strict):
+    """What `results/limitations.csv` shows of runs on the first data set of `table1`."""
+
+    drift: Models
+    """models whose energy drift is measured in simulations at constant energy"""
+    separation: Models
+    """models shown two molecules at growing distance"""
+    starts: PositiveInt
+    """structures from which the former start"""
+
+
+class Standin(Strict):
+    """The EMT stand-in for OC20."""
+
+    train: PositiveInt
+    """frames in its training split"""
+    validation: PositiveInt
+    """frames in each other split"""
+    seed: NonNegativeInt
+    """of what is drawn"""
+
+
+class Threads(Strict):
+    """CPU threads of one job; with fewer than there are cores, several run at once."""
+
+    train: PositiveInt
+    """of a training job"""
+    predict: PositiveInt
+    """of a predicting or simulating job"""
+
+
+class Jobs(Strict):
+    """What one job asks a cluster for, by kind of job."""
+
+    data: PositiveInt
+    """generating, building stores, splitting"""
+    train: PositiveInt
+    """training, and fitting what a model takes from the training split"""
+    predict: PositiveInt
+    """predicting, scoring, simulating and their analysis"""
+    profile: PositiveInt
+    """profiling"""
+
+
+class Configuration(Strict):
+    """The workflow's configuration."""
+
+    scale: Scale
+    """`smoke` (continuous integration), `mini` (default, minutes on two cores), `hour` (one GPU hour),
+    `paper` (published sizes): chooses the file in `scales/`, the hyperparameters in `models/`, what results
+    show, and the run folder"""
+    run: Annotated[str, Field(coerce_numbers_to_str=True)] = ""
+    """name of this configuration: its results are `results/<run>/…`, its logs `logs/<run>/…`, so that those
+    of different configurations do not overwrite each other; letters, digits, _ and -; without, `results/…`"""
+    data_dir: str
+    """folder for raw files, stores and split manifests (`raw/`, `stores/`, `splits/` below it)"""
+    samples_dir: str
+    """folder with your own files: the `path` of a part with `source: {files: true}` is relative to it"""
+    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    """every model is trained once for each; tables show mean ± standard error"""
+    results: dict[str, Shown] = {}
+    """by the name of a result (a file in `results/`): `models` and `datasets` in place of the declared"""
+    simulation: Simulations
+    """simulations of every trained run"""
+    limitations: Limitations
+    """what `results/limitations.csv` shows"""
+    standin: Standin
+    """size of the EMT stand-in for OC20"""
+    scale_training: SomeTraining = {}
+    """the scale's overrides of every data set's protocol"""
+    training: SomeTraining = {}
+    """yours: the last word"""
+    threads: Threads
+    """CPU threads of one job"""
+    gpu: NonNegativeInt
+    """GPUs that a training, predicting or profiling job asks for (0 or 1)"""
+    mem_mb: Jobs
+    """MB of memory that a job asks a cluster for"""
+    runtime: Jobs
+    """minutes that a job asks a cluster for; a training that is stopped resumes"""
+
+    @model_validator(mode="after")
+    def _name_of_a_folder(self) -> Self:
+        plain = self.run.replace("_", "").replace("-", "")
+        if self.run and (not plain.isascii() or not plain.isalnum() or self.run in TAKEN):
+            raise ValueError(
+                f"run: {self.run!r} is no name of letters, digits, _ and - (or one of {', '.join(TAKEN)})"
+            )
+        return self
+
+
+def load_configuration(user: Mapping[str, Any]) -> Configuration:
+    """The workflow's configuration, ``user`` over the files.
+
+    ``config/config.yaml`` and ``config/scales/<scale>.yaml`` are the working directory's own, else the
+    shipped ones.
+
+    Args:
+        user: Snakemake's ``config``: from ``--configfile`` and ``--config``, or a module's.
+
+    Raises:
+        InputError: a file cannot be read, a key is unknown, or a value does not fit.
+    """
+    defaults = load_yaml(config_file("config.yaml"))
+    scale = merge(defaults, user).get("scale")
+    if scale not in get_args(Scale):
+        raise InputError(f"configuration: scale: {scale!r} is none of {', '.join(get_args(Scale))}")
+    of_scale = load_yaml(config_file(str(Path("scales") / f"{scale}.yaml")))
+    return Configuration.checked(merge(defaults, of_scale, user), "configuration")

@@ -1,0 +1,273 @@
+"""From configuration and declarations to runs, files, and the inputs and arguments of the workflow's rules.
+
+Pure: reads YAML, looks at which of the user's files exist, and imports neither torch nor pandas.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from leignn.config.archive import Archive, Archives
+from leignn.config.dataset import Archived, Dataset, Downloaded, Files, Generated, load_dataset
+from leignn.config.model import Model, load_model
+from leignn.config.result import DEFAULT, Result, load_results
+from leignn.config.run import RunSettings, merged_run, merged_simulation
+from leignn.config.workflow import Configuration, load_configuration
+from leignn.errors import InputError
+from leignn.resources import config_file, config_files
+
+CLAIMS = "claims"  # the result that holds the paper's claims against all other tables
+DRAWN = "table1"  # the result whose first data set is drawn, profiled, and where limitations are measured
+DRAWN_MODEL = "leignn"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the workflow does, for one configuration.
+
+    Attributes:
+        configuration: of the workflow.
+        results: by name, in the page's order; models and data sets are those of the scale, or the user's.
+    """
+
+    configuration: Configuration
+    results: dict[str, Result]
+    _datasets: dict[str, Dataset] = field(default_factory=dict)
+    _models: dict[str, Model] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, user: Mapping[str, Any]) -> "Plan":
+        """The plan of a user's configuration (see :func:`leignn.config.workflow.load_configuration`).
+
+        Raises:
+            InputError: something in it, or in a file that it names, is wrong.
+        """
+        configuration = load_configuration(user)
+        plan = cls(
+            configuration, _chosen(load_results(list(config_files("results").values())), configuration)
+        )
+        plan.check()
+        return plan
+
+    def check(self) -> None:
+        """Raise :class:`InputError` unless every run and every simulation can be configured."""
+        shown, settings = self.configuration, self.run_settings
+        for name, result in self.results.items():
+            for model in map(self.model, self.models_of(name)):
+                for dataset in map(self.dataset, self.datasets_of(name)):
+                    merged_run(dataset, model, shown.scale, 0, settings)
+                    if result.simulated:
+                        self.simulation_arguments(dataset.name, model.name, shown.scale)
+        for model in shown.limitations.drift + shown.limitations.separation:
+            self.model(model)
+
+    # Results
+
+    @cached_property
+    def folder(self) -> str:
+        """Where results lie: ``results`` or ``results/<run>``."""
+        return str(Path("results") / self.configuration.run)
+
+    @cached_property
+    def logs(self) -> str:
+        """Where logs lie, likewise."""
+        return str(Path("logs") / self.configuration.run)
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """Results with a table."""
+        return [name for name, result in self.results.items() if result.table]
+
+    @cached_property
+    def built(self) -> list[str]:
+        """Tables that are built from runs and simulations."""
+        return [name for name, result in self.results.items() if result.table and result.table.built]
+
+    @cached_property
+    def claimed(self) -> list[str]:
+        """Tables against which claims are held."""
+        return [name for name in self.tables if name != CLAIMS]
+
+    @cached_property
+    def figures(self) -> list[str]:
+        """Results with a figure."""
+        return [name for name, result in self.results.items() if result.figure]
+
+    @cached_property
+    def simulated(self) -> list[str]:
+        """Results that need simulations."""
+        return [name for name, result in self.results.items() if result.simulated]
+
+    @cached_property
+    def with_runs(self) -> list[str]:
+        """Results that show runs."""
+        return [name for name, result in self.results.items() if result.models]
+
+    @property
+    def targets(self) -> list[str]:
+        """Every table, every figure, and the page."""
+        tables = [f"{self.folder}/{name}.csv" for name in self.tables]
+        return [*tables, *(f"{self.folder}/{name}.svg" for name in self.figures), f"{self.folder}/index.html"]
+
+    def models_of(self, name: str) -> list[str]:
+        """Models of a result's rows."""
+        return self.results[name].models_at(self.configuration.scale)
+
+    def datasets_of(self, name: str) -> list[str]:
+        """Data sets that a result's runs are trained on."""
+        return self.results[name].datasets_at(self.configuration.scale)
+
+    def declarations(self, names: Iterable[str]) -> list[str]:
+        """Files of results."""
+        files = config_files("results")
+        return [str(files[name]) for name in names]
+
+    # Runs
+
+    @cached_property
+    def run(self) -> str:
+        """Pattern of a run's folder."""
+        return self.folder + "/runs/{dataset}/{scale}/{model}/seed{seed}"
+
+    @cached_property
+    def run_settings(self) -> RunSettings:
+        """What the configuration says about every run."""
+        shown = self.configuration
+        return RunSettings(scale_training=shown.scale_training, training=shown.training)
+
+    @property
+    def settings_argument(self) -> str:
+        """:attr:`run_settings` as the argument ``--settings``."""
+        return json.dumps(self.run_settings.model_dump())
+
+    def runs(self, datasets: Iterable[str], models: Iterable[str]) -> list[str]:
+        """Folders of the runs of every model on every data set, for every seed."""
+        scale, seeds = self.configuration.scale, self.configuration.seeds
+        models = list(models)
+        return [
+            self.run.format(dataset=dataset, scale=scale, model=model, seed=seed)
+            for dataset in datasets
+            for model in models
+            for seed in seeds
+        ]
+
+    def run_folders(self, names: Iterable[str]) -> list[str]:
+        """Folders of all runs that the results show, each once."""
+        found = [
+            folder for name in names for folder in self.runs(self.datasets_of(name), self.models_of(name))
+        ]
+        return list(dict.fromkeys(found))
+
+    def run_files(self, names: Iterable[str], file: str) -> list[str]:
+        """A file of all these runs."""
+        return [f"{folder}/{file}" for folder in self.run_folders(names)]
+
+    def simulation_files(self, names: Iterable[str], file: str) -> list[str]:
+        """A file of all simulations of these runs."""
+        starts = range(self.configuration.simulation.starts)
+        return [f"{folder}/md/start{n}/{file}" for folder in self.run_folders(names) for n in starts]
+
+    def simulation_arguments(self, dataset: str, model: str, scale: str) -> str:
+        """Arguments of ``simulate`` that say the protocol."""
+        shown = self.configuration.simulation
+        found = merged_simulation(
+            self.dataset(dataset), self.model(model), scale, shown.scale_settings, shown.settings
+        )
+        return " ".join(f"--{key} {value}" for key, value in found.plain().items())
+
+    def references(self, names: Iterable[str]) -> list[str]:
+        """Observables of the reference trajectory of every data set of the results."""
+        datasets = dict.fromkeys(dataset for name in names for dataset in self.datasets_of(name))
+        return [f"{self.configuration.data_dir}/references/{dataset}.npz" for dataset in datasets]
+
+    def limitation_files(self, experiment: str) -> list[str]:
+        """What was measured of each run whose limitation it is, ``drift`` or ``separation``."""
+        models = getattr(self.configuration.limitations, experiment)
+        return [f"{run}/limitations/{experiment}.csv" for run in self.runs([self.drawn_dataset], models)]
+
+    @property
+    def drawn_dataset(self) -> str:
+        """The data set that is drawn and profiled, and where limitations are measured."""
+        found = self.datasets_of(DRAWN)
+        if not found:
+            raise InputError(f"configuration: results.{DRAWN}.datasets: figures need one")
+        return found[0]
+
+    @property
+    def drawn_run(self) -> str:
+        """Folder of the run whose model is drawn."""
+        return self.runs([self.drawn_dataset], [DRAWN_MODEL])[0]
+
+    # Data sets and models
+
+    def dataset(self, name: str) -> Dataset:
+        """A data set, read once."""
+        if name not in self._datasets:
+            self._datasets[name] = load_dataset(name)
+        return self._datasets[name]
+
+    def model(self, name: str) -> Model:
+        """A model, read once; an alias is an error, since it would be a second folder for the same runs."""
+        if name not in self._models:
+            found = load_model(name)
+            if found.name != name:
+                raise InputError(f"configuration: {name!r} is another name of the model {found.name!r}")
+            self._models[name] = found
+        return self._models[name]
+
+    @cached_property
+    def archives_file(self) -> Path:
+        """The file with what is downloaded."""
+        return config_file("archives.yaml")
+
+    def archive(self, name: str) -> Archive:
+        """What is downloaded under this name."""
+        return Archives.load_named(name, self.archives_file)
+
+    def raw_root(self, dataset: str) -> str:
+        """Folder that the parts' paths are relative to."""
+        source = self.dataset(dataset).source
+        if isinstance(source, Files):
+            return self.configuration.samples_dir
+        if isinstance(source, Archived):
+            return f"{self.configuration.data_dir}/archives/{source.archive}"
+        return f"{self.configuration.data_dir}/raw/{dataset}"
+
+    def raw_input(self, dataset: str, part: str) -> list[str]:
+        """What a store is built from. A missing file of the user's is left to the command's own message."""
+        found, root = self.dataset(dataset), self.raw_root(dataset)
+        if isinstance(found.source, Generated | Archived):
+            return [root]
+        if isinstance(found.source, Downloaded):
+            return [f"{root}/{part}"]
+        path = Path(root) / found.parts[part].path
+        return [str(path)] if path.exists() else []
+
+    def stores_folder(self, dataset: str) -> str:
+        """Folder with the stores that a data set reads."""
+        return f"{self.configuration.data_dir}/stores/{self.dataset(dataset).stores}"
+
+    def stores(self, dataset: str) -> list[str]:
+        """The store of each of its parts."""
+        return [f"{self.stores_folder(dataset)}/{part}" for part in self.dataset(dataset).parts]
+
+    def splits(self, dataset: str) -> str:
+        """Folder with its split manifests."""
+        return f"{self.configuration.data_dir}/splits/{dataset}"
+
+
+def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[str, Result]:
+    """The declared results, with the user's models and data sets."""
+    chosen = dict(results)
+    for name, shown in configuration.results.items():
+        if name not in results:
+            raise InputError(
+                f"configuration: results.{name}: there is no such result in config/results: "
+                f"{', '.join(sorted(results))}"
+            )
+        update = {key: {DEFAULT: value} for key, value in shown if value is not None}
+        chosen[name] = results[name].model_copy(update=update)
+    return chosen
