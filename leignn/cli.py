@@ -33,7 +33,7 @@ COMMANDS = {
     "build-table": ("leignn.report.tables.build", "build a table from metrics and simulations"),
     "check-claims": ("leignn.report.claims.check", "hold the paper's claims against the tables"),
     "render-page": ("leignn.report.page.render", "render the self-contained results page"),
-    "check-reference": ("leignn.reference", "compare the models with a golden file"),
+    "check-reference": ("leignn.golden", "compare the models with a golden file"),
     "check-observables": ("leignn.md.golden", "compare the observables of MD with a golden file"),
 }
 
