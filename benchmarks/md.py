@@ -1,9 +1,9 @@
 """Steps of molecular dynamics a second: the engine of ``simulate`` against the plain ASE loop.
 
 The plain loop has the same potential, the same integrator and the same graph; but ASE's neighbour list at
-every step, all of the batch made anew, the C library's usual memory, and the plain form of the model. The
-same loop with the model's fast form ("loop") tells what of it is the loop's. They take turns, in processes
-of their own. Beside them the smallest system eight times in one batch, as ``simulate-replicas`` runs it:
+every step, all of the batch made anew, the C library's usual memory, and the model not accelerated. The
+same loop with the accelerated model ("loop") tells what of it is the loop's. They take turns, in processes
+of their own. Beside them the smallest system eight times in one batch, on TorchSim:
 its steps are those of all replicas together. Prints the medians and writes them as JSON. Run from the
 project's folder: ``python -m benchmarks.md``.
 """
@@ -15,7 +15,6 @@ import statistics
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,8 @@ from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.neighborlist import neighbor_list
 
-from leignn import LEIGNNCalculator, fast
+from leignn import LEIGNNCalculator
+from leignn.backend import plain
 from leignn.config.run import RunConfig, resolve_run
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
@@ -85,7 +85,10 @@ def calculator(engine: str, size: str, graph: str, device: str) -> LEIGNNCalcula
     with tempfile.TemporaryDirectory() as folder:
         TrainedPotential(model, config, 0.0).save(Path(folder) / "checkpoint.pt")
         kind = LEIGNNCalculator if engine == "simulate" else PlainCalculator
-        return kind(Path(folder) / "checkpoint.pt", device)
+        found = kind(Path(folder) / "checkpoint.pt", device)
+    if engine == "plain":
+        plain(found.trained)
+    return found
 
 
 def run(engine: str, size: str, graph: str, atoms: int, steps: int, threads: int, device: str) -> dict:
@@ -98,11 +101,10 @@ def run(engine: str, size: str, graph: str, atoms: int, steps: int, threads: int
     dynamics = Langevin(
         structure, units.fs, temperature_K=500, friction=0.01 / units.fs, fixcm=False, rng=rng
     )
-    with fast.form("plain") if engine == "plain" else nullcontext():
-        dynamics.run(WARM_UP)
-        start, cpu = time.perf_counter(), time.process_time()
-        dynamics.run(steps)
-        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    dynamics.run(WARM_UP)
+    start, cpu = time.perf_counter(), time.process_time()
+    dynamics.run(steps)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     return {
         "seconds": seconds / steps,
         "cpu_seconds": cpu / steps,
@@ -113,19 +115,18 @@ def run(engine: str, size: str, graph: str, atoms: int, steps: int, threads: int
 
 def run_replicas(size: str, graph: str, atoms: int, steps: int, threads: int, device: str) -> float:
     """Seconds a step and replica, of :data:`REPLICAS` in one batch."""
-    from leignn.md.replicas import simulate_replicas
-    from leignn.md.simulate import Settings
+    from leignn.config.simulation import Simulation
+    from leignn.md.loop import simulate
+    from leignn.md.record import Record
+    from leignn.md.torchsim_engine import TorchSimEngine
 
     torch.set_num_threads(threads)
-    settings = [
-        Settings("langevin", temperature=500, timestep=1, steps=steps, every=steps, seed=seed)
-        for seed in range(REPLICAS)
-    ]
+    settings = Simulation(thermostat="langevin", temperature=500, timestep=1, steps=steps, every=steps)
+    seeds, replicas = range(REPLICAS), [system(atoms) for _ in range(REPLICAS)]
     trained = calculator("simulate", size, graph, device).trained
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = simulate_replicas(
-            [system(atoms) for _ in settings], settings, trained, device, Path(folder), [{}] * REPLICAS
-        )
+        record = Record(Path(folder), "torchsim", settings, seeds, [atoms] * REPLICAS, [{}] * REPLICAS)
+        outcomes = simulate(TorchSimEngine(replicas, settings, seeds, trained, device), record)
     return 1 / (REPLICAS * outcomes[0]["steps_per_second"])
 
 
@@ -153,8 +154,8 @@ def main() -> None:
                     for engine in ENGINES:
                         job = (engine, size, graph, atoms, steps, args.threads, args.device)
                         found[engine].append(pools[engine].submit(run, *job).result())
-                ours, plain = found["simulate"][0], found["plain"][0]
-                error = np.abs(ours["forces"] - plain["forces"]).max() / np.abs(plain["forces"]).max()
+                ours, other = found["simulate"][0], found["plain"][0]
+                error = np.abs(ours["forces"] - other["forces"]).max() / np.abs(other["forces"]).max()
                 assert error < 1e-3, f"the two loops have parted: {error}"
                 speed = {e: 1 / statistics.median(f["seconds"] for f in found[e]) for e in ENGINES}
                 cpu = {e: statistics.median(f["cpu_seconds"] for f in found[e]) for e in ENGINES}

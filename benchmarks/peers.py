@@ -21,7 +21,7 @@ from baselines.painn import PaiNN, PaiNNDirect
 from baselines.scale_factors import ScaledPotential
 from benchmarks.output import report, training_step
 from benchmarks.speed import slabs
-from leignn import fast
+from leignn.backend import accelerate
 from leignn.graph import GraphSpec
 from leignn.memory import keep_freed_memory
 from leignn.model import LEIGNN
@@ -66,7 +66,8 @@ def contestants(channels: int, graph: GraphSpec) -> dict[str, Potential]:
         readout_channels=16,
     )  # fmt: skip
     models: dict[str, Potential] = {
-        "LEIGNN": LEIGNN(graph, channels, LAYERS, RBF),
+        "LEIGNN": accelerate(LEIGNN(graph, channels, LAYERS, RBF)),
+        "LEIGNN, not accelerated": LEIGNN(graph, channels, LAYERS, RBF),
         "PaiNN, direct forces (fairchem)": PaiNNDirect(graph, channels, LAYERS, RBF),
         "PaiNN (fairchem)": PaiNN(graph, channels, LAYERS, RBF),
         "PaiNN (schnetpack)": SchNetPackPaiNN(graph, channels),
@@ -106,14 +107,9 @@ def main() -> None:
     models = {name: model.to(args.device) for name, model in contestants(args.channels, spec).items()}
     batch = slabs(args.batch_size, spec).to(args.device)
 
-    def plain(task: typing.Callable[[Potential, Batch], None]) -> None:
-        with fast.form("plain"):
-            task(models["LEIGNN"], batch)
-
     timings = {}
     for title, task in (("inference", infer), ("training", train)):
         functions = {name: partial(task, model, batch) for name, model in models.items()}
-        functions["LEIGNN, plain form"] = partial(plain, task)
         timings[title] = interleaved(functions, args.device, args.repeats, args.repeats, 0.0)
     print(f"{args.channels} channels, {args.batch_size} structures")
     report(timings, args.batch_size, "LEIGNN", args.json)

@@ -1,16 +1,16 @@
-"""Speed of the paper-size LEIGNN against its plain transcription and against its GEMMs alone.
+"""Speed of the paper-size LEIGNN, accelerated, against the model itself and against its products alone.
 
 Slabs of 65 atoms, F=512, L=4, R=128, 20 neighbours. Prints milliseconds per structure over interleaved
-repeats and ratios to the plain transcription. "Products alone" are the matrix products of the equations,
+repeats and ratios to the model itself. "Products alone" are the matrix products of the equations,
 all Gaussians included, by PyTorch's own choice of library. Run from the project's folder:
 ``python -m benchmarks.speed``.
 """
 
 import argparse
+import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +19,7 @@ from torch import nn
 from torch_geometric.data import Batch
 
 from benchmarks.output import report, training_step
-from benchmarks.plain import plain_forward
-from leignn import fast
+from leignn.backend import accelerate
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
@@ -78,34 +77,31 @@ def main() -> None:
     torch.manual_seed(0)
     spec = GraphSpec(6.0, 20, "strict")
     model = LEIGNN(spec).to(args.device)
+    accelerated = accelerate(copy.deepcopy(model))
     batch = slabs(args.batch_size, spec).to(args.device)
     products = gemms(model, batch)
-
-    def in_form(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        with fast.form(name):
-            return function(*arguments)
 
     def floor() -> dict[str, torch.Tensor]:
         return {"energy": sum(value.sum() for value in products()), "forces": torch.zeros(())}
 
     forwards = {
-        "LEIGNN": partial(model, batch),
-        "LEIGNN, plain form": partial(in_form, "plain", model, batch),
-        "plain transcription": partial(plain_forward, model, batch),
+        "accelerated": partial(accelerated, batch),
+        "model": partial(model, batch),
         "products alone": floor,
     }
     with torch.no_grad():
-        ours, plain = (forwards[name]() for name in ("LEIGNN", "plain transcription"))
+        ours, plain = forwards["accelerated"](), forwards["model"]()
     for name in ours:
         difference = (ours[name] - plain[name]).abs().max() / plain[name].abs().max()
-        print(f"{name}: largest relative difference to the plain transcription {difference:.1e}")
+        print(f"{name}: largest relative difference to the model itself {difference:.1e}")
     inference = {name: torch.no_grad()(f) for name, f in forwards.items()}
-    training = {name: partial(training_step, model, f) for name, f in forwards.items()}
+    networks = {"accelerated": accelerated, "model": model, "products alone": model}
+    training = {name: partial(training_step, networks[name], f) for name, f in forwards.items()}
     timings = {
         task: interleaved(functions, args.device, args.repeats, args.repeats, 0.0)
         for task, functions in (("inference", inference), ("training", training))
     }
-    report(timings, args.batch_size, "plain transcription", args.json)
+    report(timings, args.batch_size, "model", args.json)
 
 
 if __name__ == "__main__":

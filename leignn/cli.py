@@ -24,9 +24,8 @@ COMMANDS = {
     "predict": ("leignn.evaluation.predict", "predict one split with a trained run"),
     "score": ("leignn.evaluation.score", "compute the metrics of a run from its predictions"),
     "simulate": ("leignn.md.simulate", "molecular dynamics with a trained potential"),
-    "simulate-replicas": ("leignn.md.replicas", "many simulations at once, on TorchSim"),
-    "analyse-reference": ("leignn.md.reference_trajectory", "compute the observables of a reference"),
-    "analyse-simulation": ("leignn.md.analysis", "compute the observables of a simulation"),
+    "analyse-reference": ("leignn.md.analyse_reference", "compute the observables of a reference"),
+    "analyse-simulation": ("leignn.md.analyse_simulation", "compute the observables of a simulation"),
     "measure-drift": ("leignn.md.drift", "measure the energy drift of a trained potential"),
     "measure-separation": ("leignn.md.separation", "measure what two distant molecules do to each other"),
     "join-limitations": ("leignn.md.limitations", "join the measured limitations of all runs"),
@@ -34,7 +33,7 @@ COMMANDS = {
     "build-table": ("leignn.report.tables.build", "build a table from metrics and simulations"),
     "check-claims": ("leignn.report.claims.check", "hold the paper's claims against the tables"),
     "render-page": ("leignn.report.page.render", "render the self-contained results page"),
-    "check-reference": ("leignn.reference", "compare the models with a golden file"),
+    "check-reference": ("leignn.golden", "compare the models with a golden file"),
     "check-observables": ("leignn.md.golden", "compare the observables of MD with a golden file"),
 }
 
@@ -77,10 +76,10 @@ def _run(command: str, argv: list[str]) -> int:
     module_name, summary = commands()[command]
     try:
         module = importlib.import_module(module_name)
+        parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
+        module.add_arguments(parser)
+        return module.main(parser.parse_args(argv)) or 0
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "leignn":
             raise
         raise InputError(f"needs the package {error.name!r}: pip install 'leignn[workflow]'") from error
-    parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
-    module.add_arguments(parser)
-    return module.main(parser.parse_args(argv)) or 0

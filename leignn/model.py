@@ -2,19 +2,20 @@
 
 Yang et al., *Lightweight equivariant model for efficient machine learning interatomic potentials*.
 Equation numbers are the paper's. N atoms, E edges, B structures, F hidden channels, R radial basis
-functions. Scalars are (N, F), vectors (N, 3, F). Parameters bear the names of the published
-checkpoints, so that these load as they are.
+functions. Atom i has a scalar x_i (F) and a vector v_i (3, F), structure b a global scalar s_b and a
+global vector w_b of the same shapes. Parameters bear the names of the published checkpoints, so that
+these load as they are; the paper's symbol stands beside each.
+
+Plain PyTorch, which differentiates any number of times; :mod:`leignn.backend` computes the same faster.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from leignn import fast
 from leignn.graph import GraphSpec
 from leignn.potential import Potential
 
@@ -40,6 +41,12 @@ def sum_to(index: Tensor, values: Tensor, size: int) -> Tensor:
     return values.new_zeros((size, *values.shape[1:])).index_add_(0, index, values)
 
 
+def mean_of(structure: Tensor, values: Tensor, natoms: Tensor) -> Tensor:
+    """Means of ``values`` (N, …) over the ``natoms`` (B,) atoms of each structure."""
+    share = (1 / natoms.to(values.dtype)).view(-1, *[1] * (values.dim() - 1))
+    return sum_to(structure, values, len(natoms)) * share
+
+
 class AtomEmbedding(nn.Module):
     """One trainable row of F for each atomic number, uniform in ±√3."""
 
@@ -55,47 +62,26 @@ class AtomEmbedding(nn.Module):
 class RadialBasis(nn.Module):
     """Gaussians of the scaled distance under a polynomial envelope.
 
-    e_k(d) = env(d/D) exp(−½ ((d/D − μ_k)/Δ)²), env(t) = 1 − 21 t⁵ + 35 t⁶ − 15 t⁷.
+    e_k(d) = env(d/D) exp(−½ ((d/D − μ_k)/Δ)²), env(t) = 1 − 21 t⁵ + 35 t⁶ − 15 t⁷, with R centres μ_k
+    from 0 to 1 and their spacing Δ.
     """
 
     def __init__(self, num_rbf: int, cutoff: float) -> None:
         super().__init__()
-        self.cutoff = cutoff
-        self.num_rbf = num_rbf
+        self.cutoff = cutoff  # D
+        self.num_rbf = num_rbf  # R
 
-    def forward(self, distance: Tensor) -> Tensor:
-        """(E,) distances in Å to (E, R)."""
+    def forward(self, d: Tensor) -> Tensor:
+        """e(d): (E,) distances in Å to (E, R)."""
         # Made here and not kept: a buffer cast to float64 would keep its float32 rounding.
-        return self._values(distance, torch.arange(self.num_rbf, device=distance.device))
+        return self.gaussians(d, torch.arange(self.num_rbf, device=d.device))
 
-    def nonzero(self, distance: Tensor, reach: int) -> tuple[Tensor, Tensor]:
-        """The T = 2 · ``reach`` + 1 Gaussians next to each distance: the first (E,) and all values (E, T)."""
-        width = min(2 * reach + 1, self.num_rbf)
-        nearest = torch.round(distance / self.cutoff * (self.num_rbf - 1)).long()
-        first = (nearest - reach).clamp(0, self.num_rbf - width)
-        numbers = first.unsqueeze(1) + torch.arange(width, device=distance.device)
-        return first, self._values(distance, numbers)
-
-    def _values(self, distance: Tensor, numbers: Tensor) -> Tensor:
-        scaled = (distance / self.cutoff).unsqueeze(-1)
-        envelope = 1 + scaled**5 * (-21 + scaled * (35 - 15 * scaled))
-        envelope = torch.where(scaled < 1, envelope, 0)
-        return envelope * torch.exp(-0.5 * (scaled * (self.num_rbf - 1) - numbers) ** 2)
-
-
-@dataclass(frozen=True)
-class Edges:
-    """Edges as the equations have them; :class:`leignn.fast.Edges` are the same for the CPU.
-
-    Attributes:
-        index: (2, E) source and target.
-        basis: (E, R) radial basis.
-        direction: (E, 3) unit vectors u_ji from source to target.
-    """
-
-    index: Tensor
-    basis: Tensor
-    direction: Tensor
+    def gaussians(self, d: Tensor, k: Tensor) -> Tensor:
+        """e_k(d) of (E,) distances, for the numbers k: (T,) of all edges, or (E, T); (E, T)."""
+        t = (d / self.cutoff).unsqueeze(-1)
+        envelope = 1 + t**5 * (-21 + t * (35 - 15 * t))
+        envelope = torch.where(t < 1, envelope, 0)
+        return envelope * torch.exp(-0.5 * (t * (self.num_rbf - 1) - k) ** 2)
 
 
 class LocalMessagePassing(nn.Module):
@@ -103,52 +89,63 @@ class LocalMessagePassing(nn.Module):
 
     def __init__(self, hidden_channels: int, num_rbf: int) -> None:
         super().__init__()
-        self.x_proj = nn.Sequential(
+        self.x_proj = nn.Sequential(  # φ
             linear(hidden_channels, hidden_channels // 2),
             ScaledSiLU(),
             linear(hidden_channels // 2, 3 * hidden_channels),
         )
-        self.rbf_proj = linear(num_rbf, 3 * hidden_channels)
+        self.rbf_proj = linear(num_rbf, 3 * hidden_channels)  # g
 
-    def forward(self, x: Tensor, v: Tensor | None, edges: "Edges | fast.Edges") -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, v: Tensor, edge_index: Tensor, u: Tensor, e: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Update scalars and vectors.
 
         Args:
             x: (N, F) scalars.
-            v: (N, 3, F) vectors; None where they are zero.
-            edges: who sends to whom.
+            v: (N, 3, F) vectors.
+            edge_index: (2, E) atoms j and i, from j to i.
+            u: (E, 3) unit vectors u_ji from j to i.
+            e: (E, R) radial basis e(d_ji).
         """
-        channels = x.shape[1]
-        phi = fast.apply(self.x_proj, x) / math.sqrt(3)
-        if isinstance(edges, fast.Edges):
-            dv, dx = fast.message_sums(edges, self.rbf_proj.weight, self.rbf_proj.bias, phi, v)
-        else:
-            dv, dx = self.sums(phi, v, edges)
-        dv = dv / math.sqrt(channels)
-        return (x + dx) / math.sqrt(2), dv if v is None else v + dv
+        phi = self.x_proj(x) / math.sqrt(3)
+        dx, dv = self.messages(phi, v, edge_index, u, e)
+        dv = dv / math.sqrt(x.shape[1])
+        return (x + dx) / math.sqrt(2), v + dv  # (1), (2)
 
-    def sums(self, phi: Tensor, v: Tensor | None, edges: "Edges") -> tuple[Tensor, Tensor]:
-        """Sums over neighbours, (N, 3, F) and (N, F); what :func:`leignn.fast.message_sums` computes too."""
-        source, target = edges.index
-        gate, radial, scalar = phi.chunk(3, dim=1)
-        filter_gate, filter_radial, filter_scalar = self.rbf_proj(edges.basis).chunk(3, dim=1)
-        force = radial.index_select(0, source) * filter_radial
-        message = force.unsqueeze(1) * edges.direction.unsqueeze(2)
-        if v is not None:
-            # φ₁(x_j) ⊙ v_j is a property of the source atom alone: formed once an atom, not once an edge.
-            gated = (gate.unsqueeze(1) * v).index_select(0, source)
-            message = gated * filter_gate.unsqueeze(1) + message
-        dx = sum_to(target, scalar.index_select(0, source) * filter_scalar, len(phi))
-        return sum_to(target, message, len(phi)), dx
+    def messages(
+        self, phi: Tensor, v: Tensor, edge_index: Tensor, u: Tensor, e: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Σ_j of Eq. (1) (N, F) and of Eq. (2) (N, 3, F), with phi (N, 3F) = φ(x)/√3."""
+        return self.sums(phi, v, edge_index, u, self.rbf_proj(e))
+
+    def sums(self, phi: Tensor, v: Tensor, edge_index: Tensor, u: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, with g (E, 3F) = g(e_ji)."""
+        j, i = edge_index
+        phi1, phi2, phi3 = phi.chunk(3, dim=1)
+        g1, g2, g3 = g.chunk(3, dim=1)
+        message = self.vector_message(phi1, phi2, g1, g2, v, u, j)
+        dx = sum_to(i, phi3.index_select(0, j) * g3, len(phi))  # (1)
+        return dx, sum_to(i, message, len(phi))  # (2)
+
+    def vector_message(
+        self, phi1: Tensor, phi2: Tensor, g1: Tensor, g2: Tensor, v: Tensor, u: Tensor, j: Tensor
+    ) -> Tensor:
+        """(E, 3, F) φ₁(x_j) ⊙ g₁ ⊙ v_j + (φ₂(x_j) ⊙ g₂) ⊗ u_ji: what j passes on, and the force it exerts."""
+        magnitude = phi2.index_select(0, j) * g2
+        force = magnitude.unsqueeze(1) * u.unsqueeze(2)
+        # φ₁(x_j) ⊙ v_j is a property of the source atom alone: formed once an atom, not once an edge.
+        passed_on = (phi1.unsqueeze(1) * v).index_select(0, j)
+        return passed_on * g1.unsqueeze(1) + force
 
 
-class NodeMessageUpdating(nn.Module):
-    """The paper's new message updating (NMU), Eqs. (3) and (4)."""
+class NovelMessageUpdating(nn.Module):
+    """The paper's novel message updating (NMU), Eqs. (3) and (4)."""
 
     def __init__(self, hidden_channels: int) -> None:
         super().__init__()
-        self.vec_proj = linear(hidden_channels, 2 * hidden_channels, bias=False)
-        self.xvec_proj = nn.Sequential(
+        self.vec_proj = linear(hidden_channels, 2 * hidden_channels, bias=False)  # W_v
+        self.xvec_proj = nn.Sequential(  # MLP_u
             linear(2 * hidden_channels, hidden_channels),
             ScaledSiLU(),
             linear(hidden_channels, 3 * hidden_channels),
@@ -156,21 +153,24 @@ class NodeMessageUpdating(nn.Module):
 
     def forward(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Update scalars (N, F) and vectors (N, 3, F) within each atom."""
-        a, b = fast.apply(self.vec_proj, v).chunk(2, dim=-1)
+        a, b = self.vec_proj(v).chunk(2, dim=-1)
         norm = torch.sqrt((b * b).sum(1) + 1e-8)
-        s1, s2, s3 = fast.apply(self.xvec_proj, torch.cat([x, norm], dim=1)).chunk(3, dim=1)
-        return x + s2 / math.sqrt(2) + x * torch.tanh(s3), v + s1.unsqueeze(1) * a
+        s1, s2, s3 = self.xvec_proj(torch.cat([x, norm], dim=1)).chunk(3, dim=1)
+        return (
+            x + s2 / math.sqrt(2) + x * torch.tanh(s3),  # (3)
+            v + s1.unsqueeze(1) * a,  # (4)
+        )
 
 
-class PaiNNUpdating(NodeMessageUpdating):
+class PaiNNUpdating(NovelMessageUpdating):
     """PaiNN's update (Schütt et al. 2021), which the ablation "Vanilla" keeps."""
 
     def forward(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Update scalars (N, F) and vectors (N, 3, F) within each atom."""
-        a, b = fast.apply(self.vec_proj, v).chunk(2, dim=-1)
+        a, b = self.vec_proj(v).chunk(2, dim=-1)
         inner = (a * b).sum(1) / math.sqrt(x.shape[1])
         norm = torch.sqrt((b * b).sum(1) + 1e-8)
-        s1, s2, s3 = fast.apply(self.xvec_proj, torch.cat([x, norm], dim=1)).chunk(3, dim=1)
+        s1, s2, s3 = self.xvec_proj(torch.cat([x, norm], dim=1)).chunk(3, dim=1)
         return x + (s1 + s2 * inner) / math.sqrt(2), v + s3.unsqueeze(1) * a
 
 
@@ -179,8 +179,8 @@ class GlobalScalar(nn.Module):
 
     def __init__(self, hidden_channels: int) -> None:
         super().__init__()
-        self.mlp_node = self._mlp(hidden_channels)
-        self.mlp_vn = self._mlp(hidden_channels)
+        self.mlp_node = self._mlp(hidden_channels)  # MLP_n
+        self.mlp_vn = self._mlp(hidden_channels)  # MLP_g
 
     @staticmethod
     def _mlp(channels: int) -> nn.Sequential:
@@ -190,11 +190,11 @@ class GlobalScalar(nn.Module):
 
     def distribute(self, x: Tensor, s: Tensor, structure: Tensor) -> Tensor:
         """x_i + MLP_n([x_i, s_b]); x (N, F), s (B, F), structure (N,)."""
-        return x + fast.apply_joined(self.mlp_node, x, s, structure)
+        return x + self.mlp_node(torch.cat([x, s.index_select(0, structure)], dim=1))  # (5)
 
-    def aggregate(self, mean_x: Tensor, s: Tensor) -> Tensor:
-        """s_b + MLP_g([mean_i x_i, s_b]); both (B, F)."""
-        return s + self.mlp_vn(torch.cat([mean_x, s], dim=1))
+    def aggregate(self, x: Tensor, s: Tensor, structure: Tensor, natoms: Tensor) -> Tensor:
+        """s_b + MLP_g([mean_i x_i, s_b]); x (N, F), s (B, F), structure (N,), natoms (B,)."""
+        return s + self.mlp_vn(torch.cat([mean_of(structure, x, natoms), s], dim=1))  # (7)
 
 
 class GlobalVector(nn.Module):
@@ -202,16 +202,16 @@ class GlobalVector(nn.Module):
 
     def __init__(self, hidden_channels: int) -> None:
         super().__init__()
-        self.mlp_node = linear(hidden_channels, hidden_channels, bias=False)
-        self.mlp_vn = linear(hidden_channels, hidden_channels, bias=False)
+        self.mlp_node = linear(hidden_channels, hidden_channels, bias=False)  # W_n
+        self.mlp_vn = linear(hidden_channels, hidden_channels, bias=False)  # W_g
 
     def distribute(self, v: Tensor, w: Tensor, structure: Tensor) -> Tensor:
         """v_i + W_n(v_i + w_b); v (N, 3, F), w (B, 3, F), structure (N,)."""
-        return v + fast.apply(self.mlp_node, v + w.index_select(0, structure))
+        return v + self.mlp_node(v + w.index_select(0, structure))  # (6)
 
-    def aggregate(self, mean_v: Tensor, w: Tensor) -> Tensor:
-        """w_b + W_g(mean_i v_i + w_b); both (B, 3, F)."""
-        return w + self.mlp_vn(mean_v + w)
+    def aggregate(self, v: Tensor, w: Tensor, structure: Tensor, natoms: Tensor) -> Tensor:
+        """w_b + W_g(mean_i v_i + w_b); v (N, 3, F), w (B, 3, F), structure (N,), natoms (B,)."""
+        return w + self.mlp_vn(mean_of(structure, v, natoms) + w)  # (8)
 
 
 class LEIGNN(Potential):
@@ -239,63 +239,56 @@ class LEIGNN(Potential):
     ) -> None:
         super().__init__()
         self.graph = graph
-        updating = {"nmu": NodeMessageUpdating, "painn": PaiNNUpdating}[update]
+        updating = {"nmu": NovelMessageUpdating, "painn": PaiNNUpdating}[update]
         layers = range(num_layers)
-        self.atom_emb = AtomEmbedding(hidden_channels, num_elements)
-        self.radial_basis = RadialBasis(num_rbf, graph.cutoff)
+        self.atom_emb = AtomEmbedding(hidden_channels, num_elements)  # x_i before the first layer
+        self.radial_basis = RadialBasis(num_rbf, graph.cutoff)  # e
         self.message_layers = nn.ModuleList(LocalMessagePassing(hidden_channels, num_rbf) for _ in layers)
         self.update_layers = nn.ModuleList(updating(hidden_channels) for _ in layers)
         self.global_phases = global_phases
         if global_phases:
-            self.vn_emb = nn.Embedding(1, hidden_channels)
+            self.vn_emb = nn.Embedding(1, hidden_channels)  # s_b before the first layer
             nn.init.uniform_(self.vn_emb.weight, -math.sqrt(3), math.sqrt(3))
             self.global_scalar_layers = nn.ModuleList(GlobalScalar(hidden_channels) for _ in layers)
             self.global_vector_layers = nn.ModuleList(GlobalVector(hidden_channels) for _ in layers)
-        self.out_energy = nn.Sequential(
+        self.out_energy = nn.Sequential(  # MLP_e
             linear(hidden_channels, hidden_channels // 2), ScaledSiLU(), linear(hidden_channels // 2, 1)
         )
-        self.out_forces = linear(hidden_channels, 1, bias=False)
+        self.out_forces = linear(hidden_channels, 1, bias=False)  # W_f
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Predict ``energy`` (B,) eV and direct ``forces`` (N, 3) eV/Å; see :class:`Potential`."""
-        edge_index, vector = self.edges(batch)
-        distance = torch.linalg.vector_norm(vector, dim=1)
-        direction = -vector / distance.clamp(min=1e-9).unsqueeze(1)
         structure, natoms = batch.batch, batch.natoms
-        x = self.atom_emb(batch.atomic_numbers)
-        channels = x.shape[1]
-        if fast.chosen(distance, len(distance) * channels, fast.LEAST) and not distance.requires_grad:
-            taps, values = self.radial_basis.nonzero(distance, fast.REACH[distance.dtype])
-            edges = fast.Edges(edge_index, direction, taps, values, len(x))
-        else:
-            edges = Edges(edge_index, self.radial_basis(distance), direction)
+        edge_index, r = self.edges(batch)
+        d = torch.linalg.vector_norm(r, dim=1)
+        u = -r / d.clamp(min=1e-9).unsqueeze(1)
+        e = self.radial_basis(d)
 
-        v = None  # zero before the first messages, and so are the global vectors
+        x = self.atom_emb(batch.atomic_numbers)
+        v = x.new_zeros(()).expand(len(x), 3, x.shape[1])  # one number in memory
         if self.global_phases:
             s = self.vn_emb.weight.expand(len(natoms), -1)
-            w = x.new_zeros(len(natoms), 3, channels)
+            w = x.new_zeros(()).expand(len(natoms), 3, x.shape[1])
 
-        for layer, message in enumerate(self.message_layers):
+        for layer, (message, update) in enumerate(zip(self.message_layers, self.update_layers, strict=True)):
             if self.global_phases:
-                x = self.global_scalar_layers[layer].distribute(x, s, structure)
-                if v is not None:
-                    v = self.global_vector_layers[layer].distribute(v, w, structure)
-            x, v = message(x, v, edges)
-            x, v = self.update_layers[layer](x, v)
-            # Nothing reads the global state after the last layer.
-            if self.global_phases and layer + 1 < len(self.message_layers):
-                share = 1 / natoms.to(x.dtype)
-                s = self.global_scalar_layers[layer].aggregate(
-                    sum_to(structure, x, len(natoms)) * share[:, None], s
+                global_scalar, global_vector = (
+                    self.global_scalar_layers[layer],
+                    self.global_vector_layers[layer],
                 )
-                w = self.global_vector_layers[layer].aggregate(
-                    sum_to(structure, v, len(natoms)) * share[:, None, None], w
-                )
+                x = global_scalar.distribute(x, s, structure)  # (5)
+                v = global_vector.distribute(v, w, structure)  # (6)
+            x, v = message(x, v, edge_index, u, e)  # (1), (2)
+            x, v = update(x, v)  # (3), (4)
+            if self.global_phases:
+                s = global_scalar.aggregate(x, s, structure, natoms)  # (7)
+                w = global_vector.aggregate(v, w, structure, natoms)  # (8)
 
         # Under autocast the last products are bfloat16: their sums and the results are not.
         atom_energy = self.out_energy(x).squeeze(1).to(x.dtype)
-        forces = self.out_forces(v).squeeze(2).to(v.dtype)
-        return {"energy": sum_to(structure, atom_energy, len(natoms)), "forces": forces}
+        energy = sum_to(structure, atom_energy, len(natoms))  # (9)
+        forces = self.out_forces(v).squeeze(2).to(v.dtype)  # W_f v_i
+        return {"energy": energy, "forces": forces}
 
 
 def load_published(model: LEIGNN, state: dict[str, Tensor]) -> None:

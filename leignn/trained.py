@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from leignn.backend import accelerate
 from leignn.config.run import RunConfig
 from leignn.errors import InputError, RunFailedError
 from leignn.files import replacing
@@ -67,10 +68,11 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 def potential_of(config: RunConfig) -> Potential:
-    """The untrained potential of a run's configuration."""
-    return build_potential(
+    """The untrained potential of a run's configuration, accelerated: all commands build theirs here."""
+    potential = build_potential(
         config.potential, GraphSpec(**config.graph.model_dump()), config.hyperparameters, config.environment
     )
+    return accelerate(potential)
 
 
 def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPotential:

@@ -1,7 +1,6 @@
 """What pyproject.toml declares, and the wheel in an empty environment."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -177,15 +176,24 @@ def test_the_wheel_trains_and_simulates(run, tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_names_the_extra_that_a_command_needs(run) -> None:
+def test_the_wheel_names_the_extra_that_a_command_needs(run, tmp_path) -> None:
     assert "render-page" in run("leignn", "--help").stdout
     assert "--checkpoint" in run("python", "-m", "leignn", "simulate", "--help").stdout
-    extras = {}
-    for command in ("profile", "simulate-replicas"):
-        message = run("leignn", command, "--help", code=2).stderr
-        (extras[command],) = re.findall(r"error: needs the package '(.*)': pip install '(.*)'", message)
-    assert extras["profile"] == ("thop", "leignn[workflow]")
-    assert extras["simulate-replicas"] == ("torch_sim", "leignn[workflow]")
+    write(tmp_path / "start.extxyz", bulk("Cu"))
+    simulation = [
+        "--engine",
+        "torchsim",
+        "--checkpoint",
+        "none.pt",
+        "--start",
+        "start.extxyz",
+        "--output",
+        "md",
+    ]
+    simulation += ["--thermostat", "langevin", "--temperature", "100", "--timestep", "1", "--steps", "50"]
+    for package, command, options in (("thop", "profile", ["--help"]), ("torch_sim", "simulate", simulation)):
+        message = run("leignn", command, *options, code=2).stderr
+        assert f"error: needs the package '{package}': pip install 'leignn[workflow]'" in message
     configured = ["--dataset", "oc20_standin", "--scale", "smoke", "--output", "config.yaml"]
     run("leignn", "configure", "--model", "mace", *configured)
     message = run("leignn", "fit-statistics", "--config", "config.yaml", "--stores", ".", "--splits", ".",

@@ -62,11 +62,9 @@ class Reference(Strict):
     """fs between its frames, or `null` if they are in no order"""
 
 
-class Dynamics(Strict):
-    """How to simulate a data set, and what to compare with."""
+class Analysis(Strict):
+    """What is computed from simulations, and what they are compared with."""
 
-    simulation: Simulation
-    """the protocol"""
     reference: Reference
     """the reference trajectory"""
     distribution: Distribution
@@ -75,3 +73,10 @@ class Dynamics(Strict):
     """ps, of the stability"""
     diffusion: Diffusion | None = None
     """none if nothing diffuses"""
+
+
+class Dynamics(Analysis):
+    """How to simulate a data set, and what to compare with."""
+
+    simulation: Simulation
+    """the protocol"""

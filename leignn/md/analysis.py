@@ -1,75 +1,118 @@
-"""Compute the observables of a simulation, beside those of its reference.
+"""What a trajectory shows: its curves, its diffusivity, and the numbers that it is judged by."""
 
-Writes OUTPUT (observables.json: stability, errors, diffusivity, temperature, speed) and, beside it,
-observables.npz with the curves that the figures show.
-"""
-
-import argparse
-import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from ase.data import chemical_symbols
 
-from leignn.config.dataset import DATASET_HELP, load_dataset
-from leignn.config.run import load_run_config
+from leignn.config.simulation import Analysis, Diffusion
 from leignn.errors import InputError
-from leignn.files import read_arrays, read_json, replacing, write_text
-from leignn.md.observables import pair_distances, pair_distances_mae, rdf, rdf_mae, stability
-from leignn.md.protocol import Analysis, Diffusion, analysis_of
-from leignn.md.reference_trajectory import comparable, curves_of, diffusivity
-from leignn.md.trajectory import TooShortError, Trajectory, simulated_trajectory
-from leignn.schemas import validate
+from leignn.md.observables import (
+    Convention,
+    diffusion_by_lag,
+    make_whole,
+    pair_distances,
+    pair_distances_mae,
+    partial_rdfs,
+    rdf,
+    rdf_mae,
+    stability,
+    unwrap,
+    wrap,
+)
+from leignn.md.trajectory import Trajectory
 
-SCHEMA = 1
+A2_PER_PS = 10.0  # 1 Å²/ps in 1e-9 m²/s
+FORCE_BINS = 80
+FORCE_QUANTILE = 0.999  # of the reference's force magnitudes: where the bins end
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--simulation", type=Path, required=True, help="folder that `simulate` wrote")
-    parser.add_argument("--run", type=Path, required=True, help="the trained run's folder")
-    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
-    parser.add_argument("--reference", type=Path, required=True, help="what `analyse-reference` wrote")
-    parser.add_argument("--output", type=Path, required=True, help="SIMULATION/observables.json")
+def comparable(trajectory: Trajectory, analysis: Analysis) -> np.ndarray:
+    """(T, N, 3) Å, so that distances without periodic images mean the same in every trajectory.
+
+    What fills its cell is wrapped into it; a molecule is made whole.
+    """
+    if analysis.distribution == "rdf":
+        return wrap(trajectory.positions, trajectory.cell)
+    if trajectory.periodic:
+        return make_whole(trajectory.positions, trajectory.cell)
+    return trajectory.positions
 
 
-def main(args: argparse.Namespace) -> None:
-    config = load_run_config(args.run)
-    analysis = analysis_of(load_dataset(args.dataset))
-    outcome = read_json(args.simulation / "outcome.json")
-    content = {
-        "schema": SCHEMA,
-        **config.identity,
-        "stand_in": config.dataset_info.stand_in,
-        "outcome": outcome,
-        "analysis": dataclasses.asdict(analysis),
+def curves_of(
+    trajectory: Trajectory, analysis: Analysis, reference: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """What the figures draw.
+
+    Args:
+        trajectory: a simulation's, or the reference.
+        analysis: what to compute.
+        reference: the reference's curves, whose bins of forces are used; empty for itself.
+
+    Returns:
+        ``rdf``, ``partial_rdf/<pair>``, ``pair_distances`` (500,); ``force_edges/<element>`` in eV/Å
+        and ``force_density/<element>`` of the force magnitudes; of an element that diffuses ``msd``
+        in Å² and ``msd_lag`` in ps; ``numbers``, ``cell`` and the ``last_frame`` (N, 3) Å.
+    """
+    found = {
+        "pair_distances": pair_distances(comparable(trajectory, analysis)),
+        "numbers": trajectory.numbers,
+        "cell": trajectory.cell,
+        "last_frame": trajectory.positions[-1],
     }
-    curves: dict[str, np.ndarray] = {}
-    if outcome["status"] != "failed":
-        reference = read_arrays(args.reference)
-        try:
-            trajectory = simulated_trajectory(args.simulation / "trajectory.extxyz")
-        except TooShortError:
-            if outcome["status"] != "stopped":
-                raise
-            content["stability_ps"] = outcome["time_ps"]  # all there is to say of it
-        else:
-            curves = curves_of(trajectory, analysis, reference)
-            content |= _temperature(args.simulation / "thermo.csv")
-            content |= observables(trajectory, analysis, reference, outcome["time_ps"])
-    validate(content, "observables", args.output)
-    with replacing(args.output.with_suffix(".npz")) as temporary:
-        np.savez(temporary, **curves)
-    write_text(args.output, json.dumps(content, indent=1))
+    if trajectory.periodic:
+        found["rdf"] = rdf(trajectory.positions, trajectory.cell)
+        for pair, values in partial_rdfs(trajectory.positions, trajectory.cell, trajectory.numbers).items():
+            found[f"partial_rdf/{pair}"] = values
+    magnitudes = np.linalg.norm(trajectory.forces, axis=2)
+    for number in np.unique(trajectory.numbers):
+        element, values = chemical_symbols[number], magnitudes[:, trajectory.numbers == number]
+        edges = reference.get(f"force_edges/{element}")
+        if edges is None:
+            edges = np.linspace(0, np.quantile(values, FORCE_QUANTILE), FORCE_BINS + 1)
+        found[f"force_edges/{element}"] = edges
+        # Of all forces, also those beyond the bins: the area under the curve may be less than one.
+        found[f"force_density/{element}"] = np.histogram(values, edges)[0] / values.size / np.diff(edges)
+    if analysis.diffusion is not None and trajectory.frame_time is not None:
+        moved = _moved(trajectory, analysis.diffusion)
+        if len(moved) > 2:
+            lags = np.arange(1, len(moved))
+            found["msd"] = 6 * lags * diffusion_by_lag(moved)
+            found["msd_lag"] = lags * analysis.diffusion.spacing
+    return found
 
 
-def _temperature(path: Path) -> dict[str, float]:
-    try:
-        temperature = pd.read_csv(path)["temperature_k"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    return {"temperature_mean_k": float(temperature.mean()), "temperature_std_k": float(temperature.std())}
+def diffusivity(trajectory: Trajectory, how: Diffusion, convention: Convention) -> float:
+    """Diffusivity in 1e-9 m²/s, read at one lag.
+
+    Raises:
+        InputError: the trajectory is too short for that lag, or its frames do not allow the spacing.
+    """
+    moved = _moved(trajectory, how)
+    lag = round(how.lag / how.spacing)
+    # One window more than the lag: the reference convention divides by one fewer than there are.
+    if len(moved) < lag + 2:
+        length = len(trajectory) * trajectory.frame_time
+        raise InputError(f"{length:g} ps are too short for a diffusivity at a lag of {how.lag:g} ps")
+    return float(diffusion_by_lag(moved, convention)[lag - 1] / how.spacing * A2_PER_PS)
+
+
+def _moved(trajectory: Trajectory, how: Diffusion) -> np.ndarray:
+    """Unwrapped positions of the tracked atoms in the frames that count."""
+    stride = round(how.spacing / trajectory.frame_time)
+    if stride < 1 or not np.isclose(stride * trajectory.frame_time, how.spacing, rtol=1e-3):
+        raise InputError(f"frames {trajectory.frame_time:g} ps apart allow no spacing of {how.spacing:g} ps")
+    positions = trajectory.positions[:, tracked(trajectory, how)]
+    if trajectory.periodic:
+        positions = unwrap(positions, trajectory.cell)
+    return positions[round(how.skip / trajectory.frame_time) :: stride]
+
+
+def tracked(trajectory: Trajectory, how: Diffusion) -> np.ndarray:
+    tracked = trajectory.numbers == chemical_symbols.index(how.element)
+    if not tracked.any():
+        raise InputError(f"md.diffusion.element: the trajectory has no {how.element}")
+    return tracked
 
 
 def observables(

@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import torch
 from thop import profile
+from thop.vision.basic_hooks import count_linear
 from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.data import Batch
 
+from leignn.backend.products import Linear
 from leignn.potential import EnergyPotential, Potential
 
 
@@ -40,7 +42,9 @@ def opcounter_macs(potential: Potential, batch: Batch) -> tuple[float | None, st
     """
     try:
         # A copy: where a layer has two names, a hook of the counter stays behind.
-        macs, _ = profile(copy.deepcopy(potential), (batch,), verbose=False)
+        copied = copy.deepcopy(potential)
+        # It knows layers by their very class, subclasses not.
+        macs, _ = profile(copied, (batch,), custom_ops={Linear: count_linear}, verbose=False)
     except Exception as error:  # whatever the counter or the model raises under its hooks
         return None, f"PyTorch-OpCounter fails: {type(error).__name__}: {str(error).splitlines()[0][:120]}"
     if not macs:

@@ -36,7 +36,7 @@ class Simulation:
         return "pair_distances_mae" in self.observables
 
     def curves(self) -> dict[str, Any]:
-        """Arrays of ``observables.npz`` (see :func:`leignn.md.reference_trajectory.curves_of`)."""
+        """Arrays of ``observables.npz`` (see :func:`leignn.md.analysis.curves_of`)."""
         return read_arrays(self.folder / "observables.npz")
 
     def thermo(self) -> pd.DataFrame:

@@ -74,9 +74,10 @@ class RunLog(Callback):
         if trainer.sanity_checking:
             return
         value = {name: float(metric) for name, metric in trainer.callback_metrics.items()}
+        structures_a_step = pl_module.training_config.batch_size * trainer.world_size
         numbers = (
             trainer.global_step,
-            trainer.global_step * pl_module.training_config.batch_size / self._train_structures,
+            trainer.global_step * structures_a_step / self._train_structures,
             value.get("learning_rate", float("nan")),
             value["train_loss"],
             1e3 * value["train_energy_mae"],

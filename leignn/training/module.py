@@ -55,8 +55,9 @@ class TrainingModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         for name in SUMMARIES:
             metric = getattr(self, name)
-            # NaN where no label of that kind was seen.
-            self.log(name, metric.compute() if metric.weight > 0 else torch.tensor(float("nan")))
+            # Over all processes: each must come here, whether or not it has seen a label of that kind. NaN
+            # where none has.
+            self.log(name, metric.compute())
             metric.reset()
         if not self.trainer.sanity_checking and self.trainer.state.fn == "fit":
             self.log("learning_rate", self.optimizers().param_groups[0]["lr"])

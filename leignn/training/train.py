@@ -203,7 +203,13 @@ def _resume_point(folder: Path, config: RunConfig) -> Path | None:
 
 
 def _quiet() -> None:
-    """Silence Lightning's advice that does not apply (loaders are ours, workers are chosen)."""
+    """Silence advice that does not apply (loaders are ours, workers are chosen, a mean of nothing is NaN)."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for message in ("does not have many workers", "Checkpoint directory", "log_every_n_steps", "LeafSpec"):
+    for message in (
+        "does not have many workers",
+        "Checkpoint directory",
+        "log_every_n_steps",
+        "LeafSpec",
+        "``compute`` method of metric MeanMetric was called before",
+    ):
         warnings.filterwarnings("ignore", f".*{message}.*")

@@ -1,4 +1,4 @@
-"""LEIGNN and its ablations: golden numbers and the symmetries of physics, on random weights."""
+"""LEIGNN and its ablations: derivatives and the symmetries of physics, on random weights."""
 
 from pathlib import Path
 
@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from ase.build import fcc111, molecule
+from ase.build import molecule
 from conftest import make_batch, random_crystal, structures
 from scipy.spatial.transform import Rotation
+from torch import Tensor
+from torch_geometric.data import Batch
 
-from benchmarks.plain import plain_forward
-from leignn.errors import InputError
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN, load_published
-from leignn.reference import compare_with_golden, main
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SPEC = GraphSpec(5.0, 30, "ties")  # no structure here has a tie that this rule would cut
@@ -39,30 +38,6 @@ def predict(model: LEIGNN, *atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
 
 def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * max(1, np.abs(expected).max()))
-
-
-@pytest.mark.parametrize("name", sorted(VARIANTS))
-def test_golden_numbers(name) -> None:
-    found_name, errors = compare_with_golden(GOLDEN / f"{name}.npz")
-    assert found_name == name
-    assert max(errors.values()) < 1e-10, errors
-
-
-def test_check_reference_fails_on_wrong_numbers(tmp_path, capsys) -> None:
-    golden = dict(np.load(GOLDEN / "vanilla.npz"))
-    golden["forces"] = golden["forces"] * (1 + 1e-9)
-    np.savez(tmp_path / "wrong.npz", **golden)
-    arguments = type("Arguments", (), {"file": tmp_path / "wrong.npz"})
-    assert main(arguments) == 1
-    assert "forces" in capsys.readouterr().out
-
-
-def test_a_file_that_is_not_golden_is_refused(tmp_path) -> None:
-    np.savez(tmp_path / "other.npz", pos=np.zeros(3))
-    with pytest.raises(InputError, match="other.npz has no array"):
-        compare_with_golden(tmp_path / "other.npz")
-    with pytest.raises(InputError, match="missing.npz"):
-        compare_with_golden(tmp_path / "missing.npz")
 
 
 @pytest.mark.parametrize("proper", [True, False], ids=["rotation", "reflection"])
@@ -142,14 +117,60 @@ def test_without_global_phases_distant_molecules_do_not_interact() -> None:
         assert np.allclose(together, apart, atol=1e-9) != interacts
 
 
-def test_equals_the_plain_transcription() -> None:
-    torch.manual_seed(1)
-    model = LEIGNN(SPEC, 16, 3, 12).double()
-    batch = make_batch([random_crystal(1, 5), fcc111("Cu", (2, 2, 2), vacuum=6, periodic=True)], SPEC)
-    with torch.no_grad():
-        ours, plain = model(batch), plain_forward(model, batch)
-    for name in ours:
-        assert_close(ours[name].numpy(), plain[name].numpy())
+def sums_of(model: LEIGNN, batch: Batch, weights: Tensor) -> Tensor:
+    """Energies and forces (B + 3 N,), weighted and added up."""
+    output = model(batch)
+    return weights @ torch.cat([output["energy"], output["forces"].flatten()])
+
+
+def batch_for_derivatives() -> tuple[Batch, Tensor]:
+    """Two structures, and random weights of their energies and forces."""
+    generator = torch.Generator().manual_seed(0)
+    batch = make_batch([random_crystal(1, 5), molecule("CH3CH2OH")], SPEC)
+    size = len(batch.natoms) + batch.pos.numel()
+    return batch, torch.randn(size, generator=generator, dtype=torch.float64)
+
+
+def test_second_derivatives_with_respect_to_positions(model) -> None:
+    """Against differences of the first derivatives, whose own are tested against differences of values."""
+    batch, weights = batch_for_derivatives()
+    directions = torch.randn(2, *batch.pos.shape, dtype=torch.float64)
+
+    def along(derivatives: int, moved: float) -> float:
+        """The value, or its derivative along the first direction, after a move along the second."""
+        at = batch.clone()
+        at.pos = (batch.pos + moved * directions[1 - derivatives]).requires_grad_(True)
+        value = sums_of(model, at, weights)
+        if derivatives == 0:
+            return value.item()
+        (gradient,) = torch.autograd.grad(value, at.pos)
+        return (gradient * directions[1]).sum().item()
+
+    at = batch.clone()
+    at.pos = batch.pos.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(sums_of(model, at, weights), at.pos, create_graph=True)
+    slope = (gradient * directions[1]).sum()
+    (curvature,) = torch.autograd.grad(slope, at.pos)
+    step = 1e-5
+    for derivatives, found in ((0, slope), (1, (curvature * directions[0]).sum())):
+        expected = (along(derivatives, step) - along(derivatives, -step)) / (2 * step)
+        assert found.item() == pytest.approx(expected, rel=1e-6, abs=1e-6), derivatives
+
+
+def test_third_derivatives_are_there(model) -> None:
+    """And symmetric: along one direction and twice another, in either order."""
+    batch, weights = batch_for_derivatives()
+    batch.pos.requires_grad_(True)
+    one, two = torch.randn(2, *batch.pos.shape, dtype=torch.float64)
+    found = []
+    for directions in ((one, two, two), (two, two, one)):
+        value = sums_of(model, batch, weights)
+        for direction in directions:
+            (gradient,) = torch.autograd.grad(value, batch.pos, create_graph=True)
+            value = (gradient * direction).sum()
+        found.append(value.item())
+    assert abs(found[0]) > 1e-3
+    assert found[1] == pytest.approx(found[0], rel=1e-8)
 
 
 def test_parameters_at_paper_size() -> None:

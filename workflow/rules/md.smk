@@ -94,7 +94,7 @@ rule simulate_run:
         "Simulating {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}, start {wildcards.start}"
     shell:
         "python -m leignn simulate --checkpoint {input.checkpoint} --start {input.starts}"
-        " --frame {wildcards.start} --seed {wildcards.start} {params.settings}"
+        " --frame {wildcards.start} --seeds {wildcards.start} {params.settings}"
         " --threads {threads} --output {params.folder} --record-failure > {log} 2>&1"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Batch
 
+from leignn.backend import plain
 from leignn.data.frames import Frames, collate
 from leignn.data.structure import Structure
 from leignn.errors import InputError
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load_leignn(checkpoint: Path) -> TrainedPotential:
-    """Load a trained LEIGNN in double precision.
+    """Load a trained LEIGNN in double precision, as its equations are written.
 
     Raises:
         InputError: the checkpoint cannot be loaded, or is of another model.
@@ -57,7 +58,7 @@ def load_leignn(checkpoint: Path) -> TrainedPotential:
     trained = load_trained(checkpoint)
     if not isinstance(trained.potential, LEIGNN):
         raise InputError(f"{checkpoint} holds a {type(trained.potential).__name__}, not a LEIGNN")
-    return trained.double()
+    return plain(trained.double())
 
 
 def load_example(args: argparse.Namespace) -> Example:

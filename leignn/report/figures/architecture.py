@@ -83,14 +83,10 @@ def trace(model: LEIGNN) -> dict[str, Part]:
     def keep(module: nn.Module, _: Any, output: Tensor) -> None:
         shapes[module] = tuple(output.shape)
 
-    # A sequence may be called piece by piece: its result is that of its last piece.
-    last = {m: list(m.modules())[-1] for modules in alike.values() for m in modules}
-    hooks = [module.register_forward_hook(keep) for module in last.values()]
+    hooks = [m.register_forward_hook(keep) for modules in alike.values() for m in modules]
     # The lone atom has no edges: no two of N, E and B are equal.
     structures = [Structure.from_atoms(molecule(name)) for name in ("CH3CH2OH", "H2O", "H")]
     batch = collate(structures, None, torch.float64)
-    # With a gradient to come, in double precision, no module is replaced by a faster equal.
-    batch.pos.requires_grad_(True)
     model(batch)
     for hook in hooks:
         hook.remove()
@@ -98,7 +94,7 @@ def trace(model: LEIGNN) -> dict[str, Part]:
 
     parts = {}
     for name, modules in alike.items():
-        seen = {(_content(m), shapes[last[m]]) for m in modules if last[m] in shapes}
+        seen = {(_content(m), shapes[m]) for m in modules if m in shapes}
         if len(seen) > 1:
             raise ValueError(f"{name} is not the same in every layer: {sorted(map(str, seen))}")
         shape = next(iter(seen))[1] if seen else ()

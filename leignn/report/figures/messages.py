@@ -104,9 +104,8 @@ def _vectors_by_layer(model: LEIGNN, batch: Batch) -> tuple[Tensor, dict[nn.Modu
     """Forces (N, 3), and the vectors (N, 3, F) before and after each passing and updating."""
     found = {}
 
-    def keep(layer: nn.Module, inputs: tuple[Tensor | None, ...], output: tuple[Tensor, Tensor]) -> None:
-        before = torch.zeros_like(output[1]) if inputs[1] is None else inputs[1]
-        found[layer] = before, output[1]
+    def keep(layer: nn.Module, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+        found[layer] = inputs[1], output[1]
 
     hooks = [layer.register_forward_hook(keep) for layer in [*model.message_layers, *model.update_layers]]
     forces = model(batch)["forces"]

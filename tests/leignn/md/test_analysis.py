@@ -1,7 +1,6 @@
 """Trajectories and their analysis: what is refused, and numbers known beforehand."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -14,16 +13,15 @@ from made_runs import run_config
 
 from leignn.cli import main
 from leignn.config.dataset import load_dataset
+from leignn.config.simulation import Analysis, Diffusion, Reference
 from leignn.data.build import build_store
 from leignn.data.md_standin import generate
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 from leignn.files import read_arrays
-from leignn.md.analysis import observables
+from leignn.md.analysis import diffusivity, observables
 from leignn.md.observables import pair_distances
-from leignn.md.protocol import Analysis, Diffusion, analysis_of
-from leignn.md.reference_trajectory import diffusivity
 from leignn.md.trajectory import Trajectory, reference_trajectory, simulated_trajectory
 
 CONFIG = Path(__file__).parents[3] / "config" / "datasets"
@@ -136,11 +134,11 @@ def test_diffusivity_of_a_random_walk_is_read_at_its_lag() -> None:
     ratio = diffusivity(walk, how, "mdsim") / diffusivity(walk, how, "corrected")
     assert ratio == pytest.approx(windows / (windows - 1), rel=1e-9)
     with pytest.raises(InputError, match="too short for a diffusivity at a lag of 30 ps"):
-        diffusivity(walk, replace(how, lag=30.0), "corrected")
+        diffusivity(walk, how.model_copy(update={"lag": 30.0}), "corrected")
     with pytest.raises(InputError, match=r"0\.0125 ps apart allow no spacing of 0\.03 ps"):
-        diffusivity(walk, replace(how, spacing=0.03), "corrected")
+        diffusivity(walk, how.model_copy(update={"spacing": 0.03}), "corrected")
     with pytest.raises(InputError, match="the trajectory has no S"):
-        diffusivity(walk, replace(how, element="S"), "corrected")
+        diffusivity(walk, how.model_copy(update={"element": "S"}), "corrected")
 
 
 def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
@@ -198,9 +196,9 @@ def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
 
 
 def test_the_analysis_that_a_data_set_asks_for() -> None:
-    assert analysis_of(load_dataset(STANDIN)).diffusion.element == "Cu"
+    assert load_dataset(STANDIN).dynamics.diffusion.element == "Cu"
     with pytest.raises(InputError, match="no key 'md'"):
-        analysis_of(load_dataset("oc20_standin"))
+        assert load_dataset("oc20_standin").dynamics
 
 
 def test_a_molecule_that_flies_apart_is_unstable() -> None:
@@ -210,6 +208,7 @@ def test_a_molecule_that_flies_apart_is_unstable() -> None:
     gone = 30 * molecule + rng.normal(0, 0.05, (20, 4, 3))
     positions = np.concatenate([good, gone])
     trajectory = Trajectory(positions, positions, np.array([6, 1, 1, 1]), np.zeros((3, 3)), 0.05)
-    analysis = Analysis("all", None, "pair_distances", 0.5, None)
+    reference = Reference(part="all", frame_time=None)
+    analysis = Analysis(reference=reference, distribution="pair_distances", window=0.5)
     reference = {"pair_distances": pair_distances(good)}
     assert observables(trajectory, analysis, reference, 3.0)["stability_ps"] == pytest.approx(2.0)

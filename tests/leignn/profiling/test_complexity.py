@@ -12,7 +12,6 @@ from ase.build import bulk
 from conftest import make_batch
 from torch import nn
 
-from leignn import fast
 from leignn.cli import main
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN
@@ -62,7 +61,7 @@ def test_operations_of_leignn_are_those_of_its_layers() -> None:
     model = LEIGNN(GraphSpec(4.0, 12), hidden_channels=16, num_layers=2, num_rbf=8)
     batch = make_batch([bulk("Cu", cubic=True)], model.graph)
     batch.pos, batch.cell = batch.pos.float(), batch.cell.float()
-    with torch.no_grad(), fast.form("plain"):
+    with torch.no_grad():
         total = dispatched_flops(lambda: model(batch))
     assert why_they_differ(model, opcounter_macs(model, batch)[0], total, total) == ""
 

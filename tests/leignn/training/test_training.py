@@ -26,6 +26,7 @@ from leignn import LEIGNNCalculator, cli
 from leignn.config.run import RunConfig
 from leignn.config.training import Training
 from leignn.data.frames import Frames, ShuffledBatches
+from leignn.data.store import write_store
 from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.predict import predict
 from leignn.report.runs import load_run
@@ -387,5 +388,28 @@ def test_two_processes_train_as_one_with_batches_twice_as_large(copper, tmp_path
     train(config(max_steps=40, batch_size=4), stores, labelled, tmp_path / "one", device="cpu")
     two, one = (pd.read_csv(tmp_path / name / "log.csv") for name in ("two", "one"))
     assert two["step"].tolist() == one["step"].tolist() == [20, 40]
+    assert two["epoch"].tolist() == one["epoch"].tolist() == [20 * 4 / 38, 40 * 4 / 38]
     for column in ("val_forces_mae_mev_per_ang", "val_energy_mae_mev"):
         np.testing.assert_allclose(two[column], one[column], rtol=1e-3)
+
+
+def test_two_processes_where_one_has_seen_no_energy(copper, tmp_path) -> None:
+    """One frame in forty has an energy, and one process has it in each pass; the other waits for nobody."""
+    stores, splits = copper
+    labelled = tmp_path / "splits"
+    shutil.copytree(splits, labelled)
+    frames = copper_frames()
+    for structure in frames[1:40]:
+        structure.energy = np.nan
+    frames[0].energy = 1.0
+    write_store(tmp_path / "stores" / "all", [frames], {})
+    settings = config(max_steps=40, batch_size=1)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings.plain()))
+    command = [sys.executable, "-m", "leignn", "train", "--config", tmp_path / "config.yaml"]
+    command += ["--stores", tmp_path / "stores", "--splits", labelled, "--output", tmp_path / "run"]
+    command += ["--device", "cpu", "--processes", "2", "--threads", "1"]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    log = pd.read_csv(tmp_path / "run" / "log.csv")
+    assert log["step"].tolist() == [20, 40] and log["epoch"].tolist() == [1, 2]
+    assert np.isfinite(log["train_energy_mae_mev"]).all()

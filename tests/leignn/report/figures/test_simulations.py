@@ -1,6 +1,5 @@
 """Figure 5 and the dynamics: what is drawn of simulations that ran, and of those that did not get far."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -8,12 +7,15 @@ import numpy as np
 import pytest
 
 from leignn.cli import main
-from leignn.md.protocol import Analysis, Diffusion
-from leignn.md.reference_trajectory import curves_of
+from leignn.config.simulation import Analysis, Diffusion, Reference
+from leignn.md.analysis import curves_of
 from leignn.md.trajectory import Trajectory
 
 ANALYSIS = Analysis(
-    "all", 50.0, "rdf", 1.0, Diffusion(element="Cu", skip=0.5, spacing=0.05, lag=1.0, stable=2.0)
+    reference=Reference(part="all", frame_time=50.0),
+    distribution="rdf",
+    window=1.0,
+    diffusion=Diffusion(element="Cu", skip=0.5, spacing=0.05, lag=1.0, stable=2.0),
 )
 
 
@@ -30,7 +32,7 @@ def simulation(folder: Path, title: str, status: str, frames: int = 60) -> Path:
     outcome = {"status": status, "reason": "", "time_ps": 3.0, "settings": {"temperature": 1500.0}}
     content = {
         "schema": 1, "dataset": "melt", "scale": "mini", "model": title.lower(), "title": title, "seed": 0,
-        "stand_in": True, "outcome": outcome, "analysis": dataclasses.asdict(ANALYSIS),
+        "stand_in": True, "outcome": outcome, "analysis": ANALYSIS.model_dump(),
     }  # fmt: skip
     if frames:
         content |= {"rdf_mae": 0.1, "pair_distances_mae": 0.1}

@@ -49,7 +49,7 @@ def test_latex(table) -> None:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX is installed")
 def test_latex_compiles(table) -> None:
-    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,textcomp}\begin{document}"
+    head = r"\documentclass{article}\usepackage{booktabs}\begin{document}"
     text = f"{head}\n{table.with_suffix('.tex').read_text()}\n\\end{{document}}\n"
     (table.parent / "whole.tex").write_text(text)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "whole.tex"]

@@ -8,11 +8,11 @@ N atoms, E edges sorted by one end, F channels, R radial functions, T of them ne
 Arrays that all kernels take:
 
 - begin, end: the atoms to work on; another thread may have the others.
-- first: (N + 1,) first edge of each atom, and E.
-- other: (E,) each edge's other end; direction: (E, 3) unit vectors from source to target.
-- taps: (E,) first Gaussian of each edge; values: (E, T) the Gaussians' values.
-- table: (R + 1, 3, F) from Gaussians to the filters of gate, radial and scalar; its last row is the bias.
-- phi: (N, 3, F) of the sources, in this order; v: (N, 3, F) vectors, not read where ``vectors`` is False.
+- first_edge: (N + 1,) first edge of each atom, and E.
+- other: (E,) each edge's other end; u: (E, 3) unit vectors from source to target.
+- first_gaussian: (E,) first Gaussian of each edge; values: (E, T) the Gaussians' values.
+- table: (R + 1, 3, F) from Gaussians to the filters g₁, g₂ and g₃; its last row is the bias.
+- phi: (N, 3, F) φ₁, φ₂ and φ₃ of the sources; v: (N, 3, F) vectors, not read where ``vectors`` is False.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def _compiled(kernel: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parts(vectors: bool) -> int:
-    """The first of gate, radial and scalar that is needed: without vectors there is nothing to gate."""
+    """The first of g₁, g₂ and g₃ that is needed: without vectors there is nothing to pass on."""
     return 0 if vectors else 1
 
 
@@ -42,15 +42,15 @@ def _make_filters(width: int, vectors: bool) -> Callable[..., None]:
     parts = _parts(vectors)
 
     @numba.njit(inline="always")  # as a call it would cost a fifth of the sums at F = 64
-    def kernel(filters, weights, e, taps, values, table):
-        tap, bias = taps[e], len(table) - 1
+    def kernel(filters, weights, e, first_gaussian, values, table):
+        gaussian, bias = first_gaussian[e], len(table) - 1
         for t in range(width):
             weights[t] = values[e, t]
         for part in range(parts, 3):
             for c in range(filters.shape[1]):
                 total = table[bias, part, c]
                 for t in range(width):
-                    total += weights[t] * table[tap + t, part, c]
+                    total += weights[t] * table[gaussian + t, part, c]
                 filters[part, c] = total
 
     return kernel
@@ -62,13 +62,13 @@ def message_sums(width: int, vectors: bool) -> Callable[..., None]:
     parts, make_filters = _parts(vectors), _make_filters(width, vectors)
 
     @_compiled
-    def kernel(begin, end, first, other, direction, taps, values, table, phi, v, dv, dx):
+    def kernel(begin, end, first_edge, other, u, first_gaussian, values, table, phi, v, dv, dx):
         channels = dx.shape[1]
         filters, weights = np.empty((3, channels), dx.dtype), np.empty(width, dx.dtype)
         for i in range(begin, end):
-            for e in range(first[i], first[i + 1]):
-                j, (x, y, z) = other[e], (direction[e, 0], direction[e, 1], direction[e, 2])
-                make_filters(filters, weights, e, taps, values, table)
+            for e in range(first_edge[i], first_edge[i + 1]):
+                j, (x, y, z) = other[e], (u[e, 0], u[e, 1], u[e, 2])
+                make_filters(filters, weights, e, first_gaussian, values, table)
                 for part in range(parts, 3):
                     for c in range(channels):
                         filters[part, c] *= phi[j, part, c]
@@ -99,7 +99,7 @@ def message_gradients(width: int, vectors: bool) -> Callable[..., None]:
 
     @_compiled
     def kernel(
-        begin, end, first, other, direction, taps, values, table, phi, v,
+        begin, end, first_edge, other, u, first_gaussian, values, table, phi, v,
         grad_dv, grad_dx, grad_table, grad_phi, grad_v,
     ):  # fmt: skip
         channels, bias = grad_dx.shape[1], len(table) - 1
@@ -107,9 +107,9 @@ def message_gradients(width: int, vectors: bool) -> Callable[..., None]:
         filters, grads = np.empty((3, channels), grad_dx.dtype), np.empty((3, channels), grad_dx.dtype)
         weights = np.empty(width, grad_dx.dtype)
         for j in range(begin, end):
-            for e in range(first[j], first[j + 1]):
-                i, tap, (x, y, z) = other[e], taps[e], (direction[e, 0], direction[e, 1], direction[e, 2])
-                make_filters(filters, weights, e, taps, values, table)
+            for e in range(first_edge[j], first_edge[j + 1]):
+                i, gaussian, (x, y, z) = other[e], first_gaussian[e], (u[e, 0], u[e, 1], u[e, 2])
+                make_filters(filters, weights, e, first_gaussian, values, table)
                 for c in range(channels):
                     grads[1, c] = grad_dv[i, 0, c] * x + grad_dv[i, 1, c] * y + grad_dv[i, 2, c] * z
                 for c in range(channels):
@@ -132,6 +132,6 @@ def message_gradients(width: int, vectors: bool) -> Callable[..., None]:
                         grad_table[bias, part, c] += grads[part, c]
                     for t in range(width):
                         for c in range(channels):
-                            grad_table[tap + t, part, c] += weights[t] * grads[part, c]
+                            grad_table[gaussian + t, part, c] += weights[t] * grads[part, c]
 
     return kernel

@@ -1,0 +1,20 @@
+"""LEIGNN computed faster: :func:`accelerate` puts compiled modules in the place of those of the equations.
+
+:mod:`leignn.model` says what is computed. The modules here hold the very same parameters under the same
+names, and each is a subclass of the one that it replaces:
+
+- :mod:`~leignn.backend.messages`: the sums over neighbours by one compiled loop over the edges, with
+  :mod:`~leignn.backend.band` of the Gaussians that are not zero, :mod:`~leignn.backend.edges` sorted, and
+  :mod:`~leignn.backend.kernels`;
+- :mod:`~leignn.backend.products`: matrix products by oneDNN;
+- :mod:`~leignn.backend.global_phases`: without what is zero before the first
+  layer, or read by nothing after the last.
+
+What is not on the CPU, in another precision, small or under autocast is computed by the equations' own
+modules; so are derivatives with respect to positions, and derivatives of derivatives.
+"""
+
+from leignn.backend.choice import compiled
+from leignn.backend.swap import accelerate, plain
+
+__all__ = ["accelerate", "compiled", "plain"]

@@ -1,0 +1,171 @@
+"""What simulations leave behind: frames, what was seen in each, a state to go on from, how they ended."""
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+
+from leignn.config.simulation import Simulation
+from leignn.errors import InputError
+from leignn.files import read_arrays, read_json, replacing, write_text
+from leignn.provenance import process
+
+GROWING = ("trajectory.extxyz", "thermo.csv")
+THERMO = ("time_ps", "potential_ev", "kinetic_ev", "temperature_k", "largest_force_ev_per_ang")
+
+
+class Record:
+    """The files of simulations that run together, each in a folder of its own.
+
+    A folder has ``trajectory.extxyz`` (positions, momenta, energy and forces, for ASE and OVITO),
+    ``thermo.csv`` and, at the end, ``outcome.json``. ``state.npz`` in ``output`` holds what all of them
+    need to go on, and is removed when they have ended. Simulations are called by their numbers.
+
+    Args:
+        output: the folder of one simulation; the folder of folders ``seed<k>`` of several.
+        engine: name of what simulates.
+        settings: of all.
+        seeds: one a simulation.
+        natoms: how many atoms each has.
+        starts: what else each depends on, kept in its outcome.
+
+    Raises:
+        InputError: a seed is given more than once.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        engine: str,
+        settings: Simulation,
+        seeds: Sequence[int],
+        natoms: Sequence[int],
+        starts: Sequence[dict[str, Any]],
+    ) -> None:
+        if repeated := [seed for seed in seeds if seeds.count(seed) > 1]:
+            raise InputError(f"seeds: {repeated[0]} is given more than once")
+        self.settings = settings
+        self.folders = [output] if len(seeds) == 1 else [output / f"seed{seed}" for seed in seeds]
+        self.state = output / "state.npz"
+        self.identities = [
+            {
+                "settings": settings.model_dump(),
+                "seed": seed,
+                "start": start,
+                "atoms": count,
+                "engine": engine,
+            }
+            for seed, count, start in zip(seeds, natoms, starts, strict=True)
+        ]
+
+    def begin(self, frames: dict[int, Atoms]) -> None:
+        """Begin all files anew with the starting ``frames``, by number."""
+        for folder in self.folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "outcome.json").unlink(missing_ok=True)  # of another simulation
+        self.write_frames(frames, 0)
+
+    def write_frames(self, frames: dict[int, Atoms], step: int) -> None:
+        """Append each frame to its trajectory and its numbers to thermo.csv; step 0 begins both."""
+        for number, atoms in frames.items():
+            _write_frame(self.folders[number], atoms, step, self.settings.timestep)
+
+    def save(self, running: list[int], step: int, arrays: dict[str, np.ndarray]) -> None:
+        """Write state.npz: what the engine needs of those still ``running``, and how long their files are."""
+        sizes = [[(self.folders[n] / name).stat().st_size for name in GROWING] for n in running]
+        identity = json.dumps(self.identities)
+        with replacing(self.state) as temporary:
+            np.savez(temporary, identity=identity, running=running, step=step, sizes=sizes, **arrays)
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        """What :meth:`save` wrote of these very simulations, if it is there.
+
+        What their files have grown since is cut off, so that no frame is repeated.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.state.exists():
+            return None
+        try:
+            saved = read_arrays(self.state)
+        except InputError as error:
+            raise InputError(f"{error}; remove it to begin anew") from error
+        if json.loads(str(saved["identity"])) != self.identities:
+            print(f"{self.state} is of other settings or another start: beginning anew", flush=True)
+            return None
+        for number, sizes in zip(saved["running"].tolist(), saved["sizes"].tolist(), strict=True):
+            for name, size in zip(GROWING, sizes, strict=True):
+                os.truncate(self.folders[number] / name, size)
+        return saved
+
+    def finish(self, number: int, step: int, reason: str, speed: float, started: datetime) -> None:
+        """Write the outcome of a simulation that has come to ``step``.
+
+        Args:
+            number: of the simulation.
+            step: its last.
+            reason: why it had to stop; empty if it had not.
+            speed: steps a second of this session.
+            started: this session.
+        """
+        timestep = self.settings.timestep
+        self._write_outcome(
+            number,
+            {
+                "status": "stopped" if reason else "finished",
+                "reason": reason or f"{step} steps",
+                "steps": step,
+                "time_ps": step * timestep / 1000,
+                "steps_per_second": speed,
+                "ns_per_day": ns_per_day(speed, timestep),
+                "provenance": process(started),
+            },
+        )
+
+    def fail(self, reason: str) -> None:
+        """Write, in place of the outcomes, why there is no simulation."""
+        for number in range(len(self.folders)):
+            self._write_outcome(number, {"status": "failed", "reason": reason})
+
+    def _write_outcome(self, number: int, content: dict[str, Any]) -> None:
+        outcome = self.identities[number] | content
+        write_text(self.folders[number] / "outcome.json", json.dumps(outcome, indent=1))
+
+    def close(self) -> list[dict[str, Any]]:
+        """Remove the state; return all outcomes.
+
+        An outcome has ``status`` (finished or stopped), ``reason``, ``steps``, ``time_ps``,
+        ``steps_per_second`` and ``ns_per_day`` of the last session, ``settings``, ``seed``, ``start``,
+        ``atoms`` and ``engine``.
+        """
+        self.state.unlink(missing_ok=True)
+        return [read_json(folder / "outcome.json") for folder in self.folders]
+
+
+def _write_frame(folder: Path, atoms: Atoms, step: int, timestep: float) -> None:
+    first = step == 0
+    atoms.info = {"time_fs": step * timestep}
+    ase.io.write(folder / "trajectory.extxyz", atoms, format="extxyz", append=not first)
+    numbers = (
+        step * timestep / 1000,
+        atoms.get_potential_energy(),
+        atoms.get_kinetic_energy(),
+        atoms.get_temperature(),
+        np.linalg.norm(atoms.get_forces(), axis=1).max(),
+    )
+    with open(folder / "thermo.csv", "w" if first else "a", encoding="utf-8") as file:
+        if first:
+            file.write(",".join(THERMO) + "\n")
+        file.write(",".join(repr(float(number)) for number in numbers) + "\n")
+
+
+def ns_per_day(speed: float, timestep: float) -> float:
+    """From steps a second and the time step in fs."""
+    return speed * timestep * 1e-6 * 86400
