@@ -4,7 +4,7 @@
 rule measure_drift:
     input:
         checkpoint=f"{RUN}/checkpoint.pt",
-        starts=f"{DATA}/starts/limitations/{{dataset}}.extxyz",
+        starts=f"{RESULTS}/starts/limitations/{{dataset}}.extxyz",
     output:
         f"{RUN}/limitations/drift.csv",
     log:

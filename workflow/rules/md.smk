@@ -48,7 +48,7 @@ rule draw_starts:
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
     output:
-        f"{DATA}/starts/{{purpose}}/{{dataset}}.extxyz",
+        f"{RESULTS}/starts/{{purpose}}/{{dataset}}.extxyz",
     log:
         f"{LOGS}/draw_starts/{{purpose}}/{{dataset}}.log",
     benchmark:
@@ -73,7 +73,7 @@ rule draw_starts:
 rule simulate_run:
     input:
         checkpoint=f"{RUN}/checkpoint.pt",
-        starts=f"{DATA}/starts/simulation/{{dataset}}.extxyz",
+        starts=f"{RESULTS}/starts/simulation/{{dataset}}.extxyz",
     output:
         outcome=f"{SIMULATION}/outcome.json",
     log:
