@@ -9,6 +9,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
+from made_runs import run_config
 
 from leignn.config.simulation import Simulation
 from leignn.md.ase_engine import AseEngine
@@ -80,7 +81,7 @@ def simulate_many(
     potential: Potential | None = None,
 ) -> list[dict[str, Any]]:
     """``replicas`` with ``potential`` (default: waves), by TorchSim; the outcomes."""
-    trained = TrainedPotential(potential or Waves(), {}, 0.0)
+    trained = TrainedPotential(potential or Waves(), run_config(), 0.0, range(1, 119))
     natoms, starts = [len(atoms) for atoms in replicas], [{}] * len(replicas)
     record = Record(output, "torchsim", settings, seeds, natoms, starts)
     return simulate(TorchSimEngine(replicas, settings, seeds, trained, "cpu"), record)

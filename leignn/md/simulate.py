@@ -23,7 +23,8 @@ from leignn.errors import InputError
 from leignn.md.ase_engine import AseEngine
 from leignn.md.loop import Engine, simulate
 from leignn.md.record import Record
-from leignn.md.start import check_start
+from leignn.md.start import check_known, check_start
+from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
 
 
@@ -65,24 +66,31 @@ def main(args: argparse.Namespace) -> None:
     frames = starting_frames(args.start, args.frame, args.seeds)
     given = {"checkpoint": str(args.checkpoint), "start": str(args.start), "wrap": args.wrap}
     starts = [given | {"frame": number} for number, _ in frames]
-    replicas = [atoms for _, atoms in frames]
-    record = Record(args.output, args.engine, settings, args.seeds, list(map(len, replicas)), starts)
+    natoms = [len(atoms) for _, atoms in frames]
+    record = Record(args.output, args.engine, settings, args.seeds, natoms, starts)
     with recorded(args.record_failure, record.fail):
-        outcomes = simulate(_engine(args, replicas, settings), record)
+        outcomes = simulate(_engine(args, frames, settings), record)
         for outcome in outcomes:
             print(f"seed {outcome['seed']}: {outcome['status']}: {outcome['reason']}")
         print(f"{sum(outcome['ns_per_day'] for outcome in outcomes):.3f} ns/day in all")
 
 
-def _engine(args: argparse.Namespace, replicas: list[Atoms], settings: Simulation) -> Engine:
+def _engine(args: argparse.Namespace, frames: list[tuple[int, Atoms]], settings: Simulation) -> Engine:
+    replicas = [atoms for _, atoms in frames]
     if args.engine == "ase":
-        replicas[0].calc = LEIGNNCalculator(args.checkpoint, args.device, wrap=args.wrap)
+        calculator = replicas[0].calc = LEIGNNCalculator(args.checkpoint, args.device, wrap=args.wrap)
+        _check_elements(frames, calculator.trained, args.start)
         return AseEngine(replicas[0], settings, args.seeds[0])
     from leignn.md.torchsim_engine import TorchSimEngine  # a package that not every environment has
-    from leignn.trained import load_trained
 
     trained = load_trained(args.checkpoint, args.device)
+    _check_elements(frames, trained, args.start)
     return TorchSimEngine(replicas, settings, args.seeds, trained, args.device)
+
+
+def _check_elements(frames: list[tuple[int, Atoms]], trained: TrainedPotential, path: Path) -> None:
+    for index, atoms in frames:
+        check_known(atoms, trained, f"{path}: frame {index}")
 
 
 def starting_frames(path: Path, number: int | None, seeds: Sequence[int]) -> list[tuple[int, Atoms]]:

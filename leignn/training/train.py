@@ -137,7 +137,9 @@ def train(
         best_step = 0
 
     if trainer.is_global_zero:
-        TrainedPotential(potential, config, energy_shift).save(output / "checkpoint.pt")
+        TrainedPotential(potential, config, energy_shift, train_frames.elements()).save(
+            output / "checkpoint.pt"
+        )
         record = provenance(stores, splits, started) | {
             "seconds": log.seconds,
             "steps": trainer.global_step,
