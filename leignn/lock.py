@@ -43,7 +43,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 def _locked(path: Path) -> TextIO:
     while True:
-        file = open(path, "a+", encoding="utf-8", errors="replace")  # noqa: SIM115: open while locked
+        file = open(path, "a+", encoding="utf-8", errors="replace")
         try:
             # Not flock, which forked loaders of data would hold on after a kill.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,9 +56,8 @@ def _locked(path: Path) -> TextIO:
             file.seek(0)
             holder = file.read().strip() or "another process"
             file.close()
-            raise InputError(
-                f"{path.parent} is being written to by {holder}: wait for it or stop it"
-            ) from error
+            message = f"{path.parent} is being written to by {holder}: wait for it or stop it"
+            raise InputError(message) from error
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             break
         file.close()  # the one before has just removed it

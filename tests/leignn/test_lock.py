@@ -1,7 +1,7 @@
 """One writer of a folder."""
 
-import multiprocessing
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 
@@ -9,26 +9,31 @@ from leignn.errors import InputError
 from leignn.lock import only_writer
 
 
-def hold(folder: Path, held, let_go) -> None:
-    with only_writer(folder):
-        held.set()
-        let_go.wait(60)
+HOLD = """
+import sys
+from pathlib import Path
+from leignn.lock import only_writer
+with only_writer(Path(sys.argv[1])):
+    print("held", flush=True)
+    input()
+"""
 
 
-def test_the_second_is_refused_until_the_first_has_ended(tmp_path) -> None:
+@pytest.mark.parametrize("end", ["told", "killed"])
+def test_the_second_is_refused_until_the_first_has_ended(tmp_path, end) -> None:
     """And neither leaves anything behind."""
-    context = multiprocessing.get_context("spawn")
-    held, let_go = context.Event(), context.Event()
     folder = tmp_path / "new" / "run"
-    process = context.Process(target=hold, args=(folder, held, let_go))
-    process.start()
-    assert held.wait(60)
-    with pytest.raises(InputError, match=f"{folder} is being written to by process {process.pid} on "):
-        with only_writer(folder):
-            pass
-    let_go.set()
-    process.join()
-    assert not folder.exists()
+    command = [sys.executable, "-c", HOLD, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=f"{folder} is being written to by process {other.pid} on "):
+            with only_writer(folder):
+                pass
+        if end == "killed":
+            other.kill()
+        else:
+            other.communicate("\n")
+    assert folder.exists() == (end == "killed")
     with only_writer(folder):
         (folder / "result").touch()
     assert [path.name for path in folder.iterdir()] == ["result"]
