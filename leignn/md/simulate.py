@@ -23,6 +23,7 @@ from leignn.errors import InputError
 from leignn.md.ase_engine import AseEngine
 from leignn.md.loop import Engine, simulate
 from leignn.md.record import Record
+from leignn.md.start import check_start
 from leignn.training.failure import add_argument, recorded
 
 
@@ -93,7 +94,7 @@ def starting_frames(path: Path, number: int | None, seeds: Sequence[int]) -> lis
         seeds: of the simulations.
 
     Raises:
-        InputError: the file cannot be read, or has no such structure.
+        InputError: the file cannot be read, has no such structure, or one that cannot be simulated.
     """
     try:
         frames = ase.io.read(os.fspath(path), ":")
@@ -101,7 +102,10 @@ def starting_frames(path: Path, number: int | None, seeds: Sequence[int]) -> lis
             int(np.random.default_rng(seed).integers(len(frames))) if number is None else number
             for seed in seeds
         ]
-        return [(number, frames[number].copy()) for number in numbers]
+        found = [(number, frames[number].copy()) for number in numbers]
     except Exception as error:  # every format of ASE fails in its own way
         which = "a frame" if number is None else f"frame {number}"
         raise InputError(f"{path}: {which} cannot be read: {error}") from error
+    for index, atoms in found:
+        check_start(atoms, f"{path}: frame {index}")
+    return found
