@@ -8,7 +8,6 @@ import pytest
 from leignn.errors import InputError
 from leignn.lock import only_writer
 
-
 HOLD = """
 import sys
 from pathlib import Path
