@@ -68,7 +68,7 @@ def protocol(thermostat: str, **changes) -> Simulation:
 
 def simulate_one(atoms: Atoms, settings: Simulation, output: Path, seed: int = 1) -> dict[str, Any]:
     """``atoms`` with their calculator, by ASE; the outcome."""
-    record = Record(output, "ase", settings, [seed], [len(atoms)], [{}])
+    record = Record(output, "ase", settings, [seed], [atoms], [{}])
     (outcome,) = simulate(AseEngine(atoms, settings, seed), record)
     return outcome
 
@@ -82,6 +82,5 @@ def simulate_many(
 ) -> list[dict[str, Any]]:
     """``replicas`` with ``potential`` (default: waves), by TorchSim; the outcomes."""
     trained = TrainedPotential(potential or Waves(), run_config(), 0.0, range(1, 119))
-    natoms, starts = [len(atoms) for atoms in replicas], [{}] * len(replicas)
-    record = Record(output, "torchsim", settings, seeds, natoms, starts)
+    record = Record(output, "torchsim", settings, seeds, replicas, [{}] * len(replicas))
     return simulate(TorchSimEngine(replicas, settings, seeds, trained, "cpu"), record)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import RunFailedError
 from leignn.files import replacing_folder
+from leignn.finite import non_finite
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
 
@@ -89,15 +90,11 @@ def predict(
 
 
 def _check_finite(output: dict[str, Tensor], frames: Frames, batch: Batch) -> None:
-    finite = torch.isfinite(output["forces"]).all(1)
-    if not finite.all():
-        atom = int(finite.logical_not().nonzero()[0])
-        name, force = frames.atom_name(batch, atom), output["forces"][atom].tolist()
-        element = chemical_symbols[int(batch.atomic_numbers[atom])]
-        raise RunFailedError(f"{name} ({element}): the predicted force is {force} eV/Å")
-    finite = torch.isfinite(output["energy"])
-    if not finite.all():
-        structure = int(finite.logical_not().nonzero()[0])
-        atom = int((batch.batch == structure).nonzero()[0])
-        name = frames.atom_name(batch, atom).rpartition(",")[0]
-        raise RunFailedError(f"{name}: the predicted energy is {float(output['energy'][structure])} eV")
+    energy, forces = (output[name].cpu().numpy() for name in ("energy", "forces"))
+    rows = batch.row.cpu()
+
+    def name(structure: int) -> str:
+        return f"{frames.names(rows[[structure]])} of {frames.manifest}"
+
+    if found := non_finite(energy, forces, batch.natoms.cpu().numpy(), name):
+        raise RunFailedError(found)

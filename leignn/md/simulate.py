@@ -20,10 +20,12 @@ from ase import Atoms
 from leignn.calculator import LEIGNNCalculator
 from leignn.config.simulation import Simulation, Thermostat
 from leignn.errors import InputError
+from leignn.identity import fingerprint, versions
 from leignn.md.ase_engine import AseEngine
 from leignn.md.loop import Engine, simulate
 from leignn.md.record import Record
 from leignn.md.start import check_known, check_start
+from leignn.provenance import sha256
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
 
@@ -66,26 +68,36 @@ def main(args: argparse.Namespace) -> None:
     frames = starting_frames(args.start, args.frame, args.seeds)
     given = {"checkpoint": str(args.checkpoint), "start": str(args.start), "wrap": args.wrap}
     starts = [given | {"frame": number} for number, _ in frames]
-    natoms = [len(atoms) for _, atoms in frames]
-    record = Record(args.output, args.engine, settings, args.seeds, natoms, starts)
-    with recorded(args.record_failure, record.fail):
-        outcomes = simulate(_engine(args, frames, settings), record)
+    replicas = [atoms for _, atoms in frames]
+    record = Record(args.output, args.engine, settings, args.seeds, replicas, starts)
+    with record.locked(), recorded(args.record_failure, record.fail):
+        engine, trained = _engine(args, frames, settings)
+        model = trained.config.potential.partition(":")[0]
+        record.content = {
+            "checkpoint": sha256(args.checkpoint),
+            "code": fingerprint("leignn.md.simulate", model),
+            "packages": versions(),
+        }
+        outcomes = simulate(engine, record)
         for outcome in outcomes:
             print(f"seed {outcome['seed']}: {outcome['status']}: {outcome['reason']}")
         print(f"{sum(outcome['ns_per_day'] for outcome in outcomes):.3f} ns/day in all")
 
 
-def _engine(args: argparse.Namespace, frames: list[tuple[int, Atoms]], settings: Simulation) -> Engine:
+def _engine(
+    args: argparse.Namespace, frames: list[tuple[int, Atoms]], settings: Simulation
+) -> tuple[Engine, TrainedPotential]:
     replicas = [atoms for _, atoms in frames]
     if args.engine == "ase":
-        calculator = replicas[0].calc = LEIGNNCalculator(args.checkpoint, args.device, wrap=args.wrap)
+        calculator = LEIGNNCalculator(args.checkpoint, args.device, wrap=args.wrap)
         _check_elements(frames, calculator.trained, args.start)
-        return AseEngine(replicas[0], settings, args.seeds[0])
+        replicas[0].calc = calculator
+        return AseEngine(replicas[0], settings, args.seeds[0]), calculator.trained
     from leignn.md.torchsim_engine import TorchSimEngine  # a package that not every environment has
 
     trained = load_trained(args.checkpoint, args.device)
     _check_elements(frames, trained, args.start)
-    return TorchSimEngine(replicas, settings, args.seeds, trained, args.device)
+    return TorchSimEngine(replicas, settings, args.seeds, trained, args.device), trained
 
 
 def _check_elements(frames: list[tuple[int, Atoms]], trained: TrainedPotential, path: Path) -> None:
