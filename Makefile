@@ -1,6 +1,6 @@
 # make run    set up .venv and run the workflow (SCALE=smoke|mini|hour|paper, default mini)
 # make test   set up .venv and run the tests
-# make lint   ruff, snakefmt and snakemake --lint
+# make lint   ruff, snakefmt, mypy and snakemake --lint
 # make paper  the published sizes on OC20: needs network and a GPU
 # Needs Python 3.11, git and make.
 
@@ -26,6 +26,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
 setup: .venv/installed

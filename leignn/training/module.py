@@ -23,6 +23,12 @@ class TrainingModule(pl.LightningModule):
     Logged: errors in eV and eV/Å, averaged over the labels since the last evaluation.
     """
 
+    train_loss: MeanMetric
+    train_energy_mae: MeanMetric
+    train_forces_mae: MeanMetric
+    val_energy_mae: MeanMetric
+    val_forces_mae: MeanMetric
+
     def __init__(self, potential: Potential, training: Training, energy_shift: float) -> None:
         super().__init__()
         self.potential, self.training_config, self.energy_shift = potential, training, energy_shift
@@ -36,7 +42,8 @@ class TrainingModule(pl.LightningModule):
         config = self.training_config
         loss = config.energy_weight * errors.energy + config.forces_weight * errors.forces
         if not torch.isfinite(loss):
-            names = self.trainer.train_dataloader.dataset.names(batch.row)
+            loader: Any = self.trainer.train_dataloader
+            names = loader.dataset.names(batch.row)
             raise RunFailedError(
                 f"the loss is {loss.item()} at step {self.global_step}, batch (system/frame) {names}: "
                 "lower training.learning_rate or look at these structures"
@@ -60,7 +67,8 @@ class TrainingModule(pl.LightningModule):
             self.log(name, metric.compute())
             metric.reset()
         if not self.trainer.sanity_checking and self.trainer.state.fn == "fit":
-            self.log("learning_rate", self.optimizers().param_groups[0]["lr"])
+            optimizer: Any = self.optimizers()
+            self.log("learning_rate", optimizer.param_groups[0]["lr"])
             self.plateau.step(self.trainer.callback_metrics["val_forces_mae"])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
