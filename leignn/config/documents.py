@@ -69,8 +69,7 @@ def table(kind: type[Strict]) -> list[str]:
 def _rows(kind: type[Strict], prefix: str) -> Iterator[tuple[str, str]]:
     for name, field in kind.model_fields.items():
         key, inner = f"{prefix}{name}", list(dict.fromkeys(_types(field.annotation, field.metadata)))
-        if len(inner) != 1 or field.is_required() is False:
-            yield f"`{key}`", _meaning(field)
+        yield f"`{key}`", _meaning(field)
         if len(inner) == 1:
             step = ".<name>" if str(field.annotation).startswith("dict") else ""
             yield from _rows(inner[0], f"{key}{step}.")
