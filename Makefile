@@ -21,7 +21,7 @@ paper: setup
 	$(BIN)/snakemake --cores $(CORES) --config scale=paper
 
 documents: setup
-	$(BIN)/python -m leignn.config.documents
+	$(BIN)/python -m leignn document-config
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest

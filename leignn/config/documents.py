@@ -1,8 +1,9 @@
 """Renew what is generated from the types: JSON schemas for editors, tables of keys in config/README.md.
 
-``python -m leignn.config.documents`` (``make documents``) in a checkout.
+For a checkout: an installed package needs neither.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Iterator
@@ -102,6 +103,10 @@ def _line(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|")
 
 
-if __name__ == "__main__":
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None."""
+
+
+def main(args: argparse.Namespace) -> None:
     for path, text in documents().items():
         write_text(path, text)

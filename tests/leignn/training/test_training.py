@@ -1,4 +1,4 @@
-"""Training: the loss, what is free and labelled, the averaged weights, precisions."""
+"""Training: the loss, what is free and labelled, averaged weights, precisions, a mean taken off."""
 
 import numpy as np
 import pandas as pd
