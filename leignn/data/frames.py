@@ -99,7 +99,7 @@ class Frames(Dataset):
         structures = [self.structure(index) for index in indices]
         edges = None
         if self._graph is not None:
-            edges = [self._edges_of(i, s) for i, s in zip(indices, structures, strict=True)]
+            edges = [self._edges_of(i, s, self._graph) for i, s in zip(indices, structures, strict=True)]
         batch = collate(structures, edges, self.dtype)
         batch.row = torch.tensor(indices)
         return batch
@@ -131,13 +131,11 @@ class Frames(Dataset):
 
     def gather(self, name: str) -> np.ndarray:
         """One value a structure (``energy``, ``frame``, …) in the manifest's order."""
-        values = None
+        first = next(iter(self._stores.values()))
+        values = np.empty(len(self), dtype=getattr(first, name).dtype)
         for part, store in self._stores.items():
             rows = self._part == part
-            found = getattr(store, name)[self._index[rows]]
-            if values is None:
-                values = np.empty(len(self), dtype=found.dtype)
-            values[rows] = found
+            values[rows] = getattr(store, name)[self._index[rows]]
         return values
 
     def mean_energy(self) -> float:
@@ -145,9 +143,9 @@ class Frames(Dataset):
         energies = self.gather("energy")
         return float(np.nanmean(energies)) if np.isfinite(energies).any() else 0.0
 
-    def _edges_of(self, index: int, structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+    def _edges_of(self, index: int, structure: Structure, graph: GraphSpec) -> tuple[np.ndarray, np.ndarray]:
         if index not in self._edges:
-            pairs, offsets = nearest_edges_of(structure.pos, structure.cell, structure.pbc, self._graph)
+            pairs, offsets = nearest_edges_of(structure.pos, structure.cell, structure.pbc, graph)
             if self._edge_bytes > EDGE_CACHE_BYTES or np.abs(offsets).max(initial=0) > 127:
                 return pairs, offsets
             kept = pairs.astype(np.int32), offsets.astype(np.int8)
