@@ -53,7 +53,7 @@ class LEIGNNCalculator(Calculator):
         return {name: value for name, value in vars(self).items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=threading.RLock())
+        self.__dict__.update(state, _lock=threading.RLock())
 
     def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
         """ASE's, by one thread at a time: it keeps the last structure and its results."""

@@ -35,6 +35,8 @@ class TrainedPotential(nn.Module):
         elements: atomic numbers in the training split; no others are predicted.
     """
 
+    _known: Tensor  # (UNKNOWN_NUMBERS,) whether an atomic number is predicted
+
     def __init__(
         self, potential: Potential, config: RunConfig, energy_shift: float, elements: Iterable[int]
     ) -> None:
