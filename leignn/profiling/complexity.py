@@ -23,7 +23,7 @@ from leignn.config.run import RunConfig, resolve_run, settings_of
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.errors import InputError, RunFailedError
-from leignn.files import replacing
+from leignn.files import read_csv, replacing
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
 from leignn.profiling.measure import Timing, interleaved, peak_memory
@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError("--device cuda: there is no CUDA device")
     settings = settings_of(args.settings)
     runs = [resolve_run(args.dataset, model, args.scale, 0, settings) for model in args.models]
-    published = pd.read_csv(args.published).set_index("model")["times_leignn"].to_dict()
+    published = read_csv(args.published, dtype={"model": str}).set_index("model")["times_leignn"].to_dict()
     rows = []
     for device in devices:
         failed, models = load_models(runs, args.stores, args.splits, device)
