@@ -1,6 +1,7 @@
 # make run    set up .venv and run the workflow (SCALE=smoke|mini|hour|paper, default mini)
 # make test   set up .venv and run the tests
 # make lint   ruff, snakefmt and snakemake --lint
+# make documents  renew schemas and tables of keys, which are generated from leignn/config
 # make paper  the published sizes on OC20: needs network and a GPU
 # Needs Python 3.11, git and make.
 
@@ -11,13 +12,16 @@ BIN := .venv/bin
 # The rules run `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test lint paper setup
+.PHONY: documents run test lint paper setup
 
 run: setup
 	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
 
 paper: setup
-	$(BIN)/snakemake --cores $(CORES) --configfile config/scales/paper.yaml
+	$(BIN)/snakemake --cores $(CORES) --config scale=paper
+
+documents: setup
+	$(BIN)/python -m leignn document-config
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest

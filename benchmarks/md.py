@@ -125,7 +125,7 @@ def run_replicas(size: str, graph: str, atoms: int, steps: int, threads: int, de
     seeds, replicas = range(REPLICAS), [system(atoms) for _ in range(REPLICAS)]
     trained = calculator("simulate", size, graph, device).trained
     with tempfile.TemporaryDirectory() as folder:
-        record = Record(Path(folder), "torchsim", settings, seeds, [atoms] * REPLICAS, [{}] * REPLICAS)
+        record = Record(Path(folder), "torchsim", settings, seeds, replicas, [{}] * REPLICAS)
         outcomes = simulate(TorchSimEngine(replicas, settings, seeds, trained, device), record)
     return 1 / (REPLICAS * outcomes[0]["steps_per_second"])
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "split": ("leignn.data.splits", "write the split manifests of a data set"),
     "extract-frames": ("leignn.data.extract", "write structures of a split as extended XYZ"),
     "configure": ("leignn.config.run", "resolve the configuration of one run"),
+    "document-config": ("leignn.config.documents", "renew schemas and tables of keys from the types"),
     "fit-statistics": ("leignn.training.statistics", "compute what a model takes from the training split"),
     "train": ("leignn.training.train", "train one run, or resume it"),
     "predict": ("leignn.evaluation.predict", "predict one split with a trained run"),

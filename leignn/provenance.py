@@ -1,7 +1,6 @@
 """What a number came from: code, packages, hardware, data."""
 
 import hashlib
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -11,18 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from leignn import __version__
+from leignn.identity import versions
 from leignn.resources import CHECKOUT
 
-PACKAGES = ("torch", "torch-geometric", "pytorch-lightning", "numpy", "ase", "vesin")
 
-
-def provenance(stores: Path, splits: Path, started: datetime) -> dict[str, Any]:
-    """Record of this process and checksums of its data."""
-    return process(started) | {
-        "data": {
-            "stores": {f.parent.name: sha256(f) for f in sorted(Path(stores).glob("*/store.json"))},
-            "splits": {f.stem: sha256(f) for f in sorted(Path(splits).glob("*.csv"))},
-        },
+def checksums(stores: Path, splits: Path) -> dict[str, dict[str, str]]:
+    """SHA-256 of every store's ``store.json``, which has those of its arrays, and of every manifest."""
+    return {
+        "stores": {f.parent.name: sha256(f) for f in sorted(Path(stores).glob("*/store.json"))},
+        "splits": {f.stem: sha256(f) for f in sorted(Path(splits).glob("*.csv"))},
     }
 
 
@@ -32,7 +28,7 @@ def process(started: datetime) -> dict[str, Any]:
         "command": f"python -m leignn {' '.join(sys.argv[1:])}",
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "packages": {"leignn": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {"leignn": __version__} | versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "hardware": hardware(),

@@ -67,7 +67,7 @@ def protocol(thermostat: str, **changes) -> Simulation:
 
 def simulate_one(atoms: Atoms, settings: Simulation, output: Path, seed: int = 1) -> dict[str, Any]:
     """``atoms`` with their calculator, by ASE; the outcome."""
-    record = Record(output, "ase", settings, [seed], [len(atoms)], [{}])
+    record = Record(output, "ase", settings, [seed], [atoms], [{}])
     (outcome,) = simulate(AseEngine(atoms, settings, seed), record)
     return outcome
 
@@ -81,6 +81,5 @@ def simulate_many(
 ) -> list[dict[str, Any]]:
     """``replicas`` with ``potential`` (default: waves), by TorchSim; the outcomes."""
     trained = TrainedPotential(potential or Waves(), {}, 0.0)
-    natoms, starts = [len(atoms) for atoms in replicas], [{}] * len(replicas)
-    record = Record(output, "torchsim", settings, seeds, natoms, starts)
+    record = Record(output, "torchsim", settings, seeds, replicas, [{}] * len(replicas))
     return simulate(TorchSimEngine(replicas, settings, seeds, trained, "cpu"), record)

@@ -1,8 +1,9 @@
 """Renew what is generated from the types: JSON schemas for editors, tables of keys in config/README.md.
 
-``python -m leignn.config.documents`` (``make documents``) in a checkout.
+For a checkout: an installed package needs neither.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Iterator
@@ -69,8 +70,7 @@ def table(kind: type[Strict]) -> list[str]:
 def _rows(kind: type[Strict], prefix: str) -> Iterator[tuple[str, str]]:
     for name, field in kind.model_fields.items():
         key, inner = f"{prefix}{name}", list(dict.fromkeys(_types(field.annotation, field.metadata)))
-        if len(inner) != 1 or field.is_required() is False:
-            yield f"`{key}`", _meaning(field)
+        yield f"`{key}`", _meaning(field)
         if len(inner) == 1:
             step = ".<name>" if str(field.annotation).startswith("dict") else ""
             yield from _rows(inner[0], f"{key}{step}.")
@@ -103,6 +103,10 @@ def _line(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|")
 
 
-if __name__ == "__main__":
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None."""
+
+
+def main(args: argparse.Namespace) -> None:
     for path, text in documents().items():
         write_text(path, text)

@@ -24,7 +24,7 @@ class Simulation(Strict):
     every: PositiveInt
     """steps between frames"""
     damping: PositiveFloat = 20.0
-    """of Nosé–Hoover, in time steps: Q = 3 N kT (damping · timestep)²"""
+    """of Nosé–Hoover, in time steps: Q = 3 N kT (damping · timestep)², of N free atoms"""
     friction: PositiveFloat = 0.01
     """of Langevin, 1/fs"""
 

@@ -65,7 +65,7 @@ class ByCounts(_Rule):
     seed: NonNegativeInt
     """of the order"""
     counts: Counts
-    """frames of each split"""
+    """frames of each split: `train`, `val`, `test` (`rest` for all others)"""
 
 
 class ByMDSim(_Rule):
@@ -102,7 +102,7 @@ class ByOC20(_Rule):
     seed: NonNegativeInt
     """of what is drawn"""
     fractions: Fractions
-    """of the systems"""
+    """of the systems: `val` and `id` of those whose kinds are not held out, `adsorbates`, `compositions`"""
 
     @property
     def test_splits(self) -> list[str]:

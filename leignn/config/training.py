@@ -45,7 +45,7 @@ class Training(Strict):
     tf32: bool = False
     """TF32 matrix products on CUDA"""
     loader_workers: NonNegativeInt = 0
-    """processes that read and build graphs (0: in the training process)"""
+    """processes that read and build graphs; none: the training process itself"""
 
     @model_validator(mode="after")
     def _whole_evaluations(self) -> Self:

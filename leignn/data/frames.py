@@ -154,11 +154,9 @@ class Frames(Dataset):
         return values
 
     def mean_energy(self) -> float:
-        """Mean of the energies in eV over the structures that have one."""
+        """Mean of the energies in eV over the structures that have one; 0 where none has."""
         energies = self.gather("energy")
-        if not np.isfinite(energies).any():
-            raise InputError(f"{self._manifest}: no structure has an energy")
-        return float(np.nanmean(energies))
+        return float(np.nanmean(energies)) if np.isfinite(energies).any() else 0.0
 
     def _edges_of(self, index: int, structure: Structure) -> tuple[np.ndarray, np.ndarray]:
         if index not in self._edges:

@@ -11,6 +11,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
 from leignn.config.simulation import Simulation
 from leignn.md.bounds import reason_to_stop
+from leignn.md.start import check_start
 
 
 class AseEngine:
@@ -18,12 +19,16 @@ class AseEngine:
 
     Args:
         atoms: starting structure with its calculator; changed in place. Velocities are drawn at the
-            temperature of the settings.
+            temperature of the settings. Fixed atoms stay at rest; temperatures are those of the rest.
         settings: the protocol.
         seed: of velocities and noise.
+
+    Raises:
+        InputError: a start that cannot be simulated, see :func:`leignn.md.start.check_start`.
     """
 
     def __init__(self, atoms: Atoms, settings: Simulation, seed: int) -> None:
+        check_start(atoms, f"the start of seed {seed}")
         self.running, self.atoms = [0], atoms
         self.rng = np.random.default_rng(seed)
         MaxwellBoltzmannDistribution(atoms, temperature_K=settings.temperature, rng=self.rng)
@@ -68,4 +73,22 @@ def _dynamics(atoms: Atoms, settings: Simulation, rng: np.random.Generator) -> M
     if settings.thermostat == "langevin":
         friction = settings.friction / units.fs
         return Langevin(atoms, timestep, temperature_K=temperature, friction=friction, fixcm=False, rng=rng)
-    return NoseHooverChainNVT(atoms, timestep, temperature, tdamp=settings.damping * timestep, tchain=1)
+    return _NoseHoover(atoms, timestep, temperature, tdamp=settings.damping * timestep, tchain=1)
+
+
+class _NoseHoover(NoseHooverChainNVT):
+    """ASE's, with fixed atoms.
+
+    ASE (3.29.0) integrates momenta of its own by forces without constraints, so that fixed atoms gather
+    momentum, which the thermostat sees; and it counts 3 N degrees of freedom.
+    """
+
+    def __init__(self, atoms: Atoms, timestep: float, temperature: float, tdamp: float, tchain: int) -> None:
+        super().__init__(atoms, timestep, temperature, tdamp, tchain=tchain)
+        freedom, thermostat = atoms.get_number_of_degrees_of_freedom(), self._thermostat
+        thermostat._num_atoms_global = freedom / 3
+        thermostat._Q[0] = freedom * thermostat._kT * tdamp**2
+
+    def _get_forces(self) -> np.ndarray:
+        self._update_atoms()
+        return self.atoms.get_forces()

@@ -11,10 +11,18 @@ def reason_to_stop(atoms: Atoms) -> str:
 
     Args:
         atoms: with momenta, energy and forces.
+
+    Returns:
+        one clause that names the atom where there is one.
     """
     energy, temperature = atoms.get_potential_energy(), atoms.get_temperature()
-    if not (np.isfinite(energy) and np.isfinite(atoms.get_forces()).all()):
-        return f"energy {energy} eV or a force is not finite"
+    forces = atoms.get_forces(apply_constraint=False)  # those of fixed atoms are none of the model's zeros
+    if not (finite := np.isfinite(forces).all(1)).all():
+        atom = int(np.argmin(finite))
+        force = f"force {forces[atom].tolist()} eV/Å at atom {atom} ({atoms.symbols[atom]})"
+        return f"{force} of {atoms.symbols} is not finite"
+    if not np.isfinite(energy):
+        return f"energy {energy} eV of {atoms.symbols} is not finite"
     if not TEMPERATURE_BOUNDS[0] <= temperature <= TEMPERATURE_BOUNDS[1]:
         return f"temperature {temperature:.3g} K is outside {TEMPERATURE_BOUNDS}"
     return ""

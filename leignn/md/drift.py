@@ -17,6 +17,7 @@ from leignn.calculator import LEIGNNCalculator
 from leignn.errors import InputError
 from leignn.md.bounds import reason_to_stop
 from leignn.md.limitations import write_rows
+from leignn.md.start import check_start
 from leignn.potential import EnergyPotential
 
 
@@ -45,6 +46,10 @@ def main(args: argparse.Namespace) -> None:
         starts = ase.io.read(args.starts, ":")
     except Exception as error:  # every format of ASE fails in its own way
         raise InputError(f"{args.starts} cannot be read: {error}") from error
+    if not starts:
+        raise InputError(f"{args.starts} has no structure")
+    for index, atoms in enumerate(starts):
+        check_start(atoms, f"{args.starts}: frame {index}")
     write_rows(args.checkpoint, "nve_drift", partial(_rows, args, starts), args.output)
 
 

@@ -1,8 +1,10 @@
 """What simulations leave behind: frames, what was seen in each, a state to go on from, how they ended."""
 
+import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,14 @@ from typing import Any
 import ase.io
 import numpy as np
 from ase import Atoms
+from ase.io.jsonio import encode
 
 from leignn.config.simulation import Simulation
 from leignn.errors import InputError
 from leignn.files import read_arrays, read_json, replacing, write_text
-from leignn.provenance import process
+from leignn.identity import differences
+from leignn.lock import only_writer
+from leignn.provenance import process, sha256
 
 GROWING = ("trajectory.extxyz", "thermo.csv")
 THERMO = ("time_ps", "potential_ev", "kinetic_ev", "temperature_k", "largest_force_ev_per_ang")
@@ -32,8 +37,11 @@ class Record:
         engine: name of what simulates.
         settings: of all.
         seeds: one a simulation.
-        natoms: how many atoms each has.
+        replicas: the structure each starts from, as it is now.
         starts: what else each depends on, kept in its outcome.
+
+    Attributes:
+        content: what all depend on, by content (checkpoint, code): goes on only where it is the same.
 
     Raises:
         InputError: a seed is given more than once.
@@ -45,12 +53,13 @@ class Record:
         engine: str,
         settings: Simulation,
         seeds: Sequence[int],
-        natoms: Sequence[int],
+        replicas: Sequence[Atoms],
         starts: Sequence[dict[str, Any]],
     ) -> None:
         if repeated := [seed for seed in seeds if seeds.count(seed) > 1]:
             raise InputError(f"seeds: {repeated[0]} is given more than once")
-        self.settings = settings
+        self.settings, self.output = settings, output
+        self.content: dict[str, Any] = {}
         self.folders = [output] if len(seeds) == 1 else [output / f"seed{seed}" for seed in seeds]
         self.state = output / "state.npz"
         self.identities = [
@@ -58,14 +67,32 @@ class Record:
                 "settings": settings.model_dump(),
                 "seed": seed,
                 "start": start,
-                "atoms": count,
+                "atoms": len(atoms),
                 "engine": engine,
             }
-            for seed, count, start in zip(seeds, natoms, starts, strict=True)
+            for seed, atoms, start in zip(seeds, replicas, starts, strict=True)
         ]
+        self._structures = [hashlib.sha256(encode(atoms.todict()).encode()).hexdigest() for atoms in replicas]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from the folders; see :func:`leignn.lock.only_writer`."""
+        with ExitStack() as stack:
+            for folder in dict.fromkeys([self.output, *self.folders]):
+                stack.enter_context(only_writer(folder))
+            yield
+
+    def _identity(self) -> dict[str, Any]:
+        """What a saved state must have in common with these simulations, in JSON's types."""
+        seeds = {
+            f"seed{identity['seed']}": identity | {"structure": structure}
+            for identity, structure in zip(self.identities, self._structures, strict=True)
+        }
+        return json.loads(json.dumps(self.content | seeds))
 
     def begin(self, frames: dict[int, Atoms]) -> None:
         """Begin all files anew with the starting ``frames``, by number."""
+        self.state.unlink(missing_ok=True)  # it would match the files of these no more
         for folder in self.folders:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "outcome.json").unlink(missing_ok=True)  # of another simulation
@@ -79,12 +106,12 @@ class Record:
     def save(self, running: list[int], step: int, arrays: dict[str, np.ndarray]) -> None:
         """Write state.npz: what the engine needs of those still ``running``, and how long their files are."""
         sizes = [[(self.folders[n] / name).stat().st_size for name in GROWING] for n in running]
-        identity = json.dumps(self.identities)
+        identity = json.dumps(self._identity())
         with replacing(self.state) as temporary:
             np.savez(temporary, identity=identity, running=running, step=step, sizes=sizes, **arrays)
 
     def load(self) -> dict[str, np.ndarray] | None:
-        """What :meth:`save` wrote of these very simulations, if it is there.
+        """What :meth:`save` wrote of these very simulations, if it is there; if it is of others, say which.
 
         What their files have grown since is cut off, so that no frame is repeated.
 
@@ -97,8 +124,8 @@ class Record:
             saved = read_arrays(self.state)
         except InputError as error:
             raise InputError(f"{error}; remove it to begin anew") from error
-        if json.loads(str(saved["identity"])) != self.identities:
-            print(f"{self.state} is of other settings or another start: beginning anew", flush=True)
+        if changed := differences(json.loads(str(saved["identity"])), self._identity()):
+            print(f"{self.state} is of another {', '.join(changed)}: beginning anew", flush=True)
             return None
         for number, sizes in zip(saved["running"].tolist(), saved["sizes"].tolist(), strict=True):
             for name, size in zip(GROWING, sizes, strict=True):
@@ -125,7 +152,9 @@ class Record:
                 "time_ps": step * timestep / 1000,
                 "steps_per_second": speed,
                 "ns_per_day": ns_per_day(speed, timestep),
-                "provenance": process(started),
+                "provenance": process(started)
+                | {"content": self.content | {"structure": self._structures[number]}}
+                | {"files": {name: sha256(self.folders[number] / name) for name in GROWING}},
             },
         )
 

@@ -20,9 +20,13 @@ from ase import Atoms
 from leignn.calculator import LEIGNNCalculator
 from leignn.config.simulation import Simulation, Thermostat
 from leignn.errors import InputError
+from leignn.identity import fingerprint, versions
 from leignn.md.ase_engine import AseEngine
 from leignn.md.loop import Engine, simulate
 from leignn.md.record import Record
+from leignn.md.start import check_start
+from leignn.provenance import sha256
+from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
 
 
@@ -65,23 +69,32 @@ def main(args: argparse.Namespace) -> None:
     given = {"checkpoint": str(args.checkpoint), "start": str(args.start), "wrap": args.wrap}
     starts = [given | {"frame": number} for number, _ in frames]
     replicas = [atoms for _, atoms in frames]
-    record = Record(args.output, args.engine, settings, args.seeds, list(map(len, replicas)), starts)
-    with recorded(args.record_failure, record.fail):
-        outcomes = simulate(_engine(args, replicas, settings), record)
+    record = Record(args.output, args.engine, settings, args.seeds, replicas, starts)
+    with record.locked(), recorded(args.record_failure, record.fail):
+        engine, trained = _engine(args, replicas, settings)
+        model = trained.config.potential.partition(":")[0]
+        record.content = {
+            "checkpoint": sha256(args.checkpoint),
+            "code": fingerprint("leignn.md.simulate", model),
+            "packages": versions(),
+        }
+        outcomes = simulate(engine, record)
         for outcome in outcomes:
             print(f"seed {outcome['seed']}: {outcome['status']}: {outcome['reason']}")
         print(f"{sum(outcome['ns_per_day'] for outcome in outcomes):.3f} ns/day in all")
 
 
-def _engine(args: argparse.Namespace, replicas: list[Atoms], settings: Simulation) -> Engine:
+def _engine(
+    args: argparse.Namespace, replicas: list[Atoms], settings: Simulation
+) -> tuple[Engine, TrainedPotential]:
     if args.engine == "ase":
-        replicas[0].calc = LEIGNNCalculator(args.checkpoint, args.device, wrap=args.wrap)
-        return AseEngine(replicas[0], settings, args.seeds[0])
+        calculator = LEIGNNCalculator(args.checkpoint, args.device, wrap=args.wrap)
+        replicas[0].calc = calculator
+        return AseEngine(replicas[0], settings, args.seeds[0]), calculator.trained
     from leignn.md.torchsim_engine import TorchSimEngine  # a package that not every environment has
-    from leignn.trained import load_trained
 
     trained = load_trained(args.checkpoint, args.device)
-    return TorchSimEngine(replicas, settings, args.seeds, trained, args.device)
+    return TorchSimEngine(replicas, settings, args.seeds, trained, args.device), trained
 
 
 def starting_frames(path: Path, number: int | None, seeds: Sequence[int]) -> list[tuple[int, Atoms]]:
@@ -93,7 +106,7 @@ def starting_frames(path: Path, number: int | None, seeds: Sequence[int]) -> lis
         seeds: of the simulations.
 
     Raises:
-        InputError: the file cannot be read, or has no such structure.
+        InputError: the file cannot be read, has no such structure, or one that cannot be simulated.
     """
     try:
         frames = ase.io.read(os.fspath(path), ":")
@@ -101,7 +114,10 @@ def starting_frames(path: Path, number: int | None, seeds: Sequence[int]) -> lis
             int(np.random.default_rng(seed).integers(len(frames))) if number is None else number
             for seed in seeds
         ]
-        return [(number, frames[number].copy()) for number in numbers]
+        found = [(number, frames[number].copy()) for number in numbers]
     except Exception as error:  # every format of ASE fails in its own way
         which = "a frame" if number is None else f"frame {number}"
         raise InputError(f"{path}: {which} cannot be read: {error}") from error
+    for index, atoms in found:
+        check_start(atoms, f"{path}: frame {index}")
+    return found

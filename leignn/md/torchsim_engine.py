@@ -13,6 +13,7 @@ from torch_sim.integrators.md import MDState
 from leignn.config.simulation import Simulation
 from leignn.errors import InputError
 from leignn.md.bounds import TEMPERATURE_BOUNDS, reason_to_stop
+from leignn.md.start import check_start
 from leignn.md.torchsim_integrators import Langevin, NoseHoover
 from leignn.md.torchsim_potential import TorchSimPotential
 from leignn.trained import TrainedPotential
@@ -30,7 +31,8 @@ class TorchSimEngine:
         device: where states lie.
 
     Raises:
-        InputError: fixed atoms, or structures periodic in different directions.
+        InputError: fixed atoms, structures periodic in different directions, or a start that cannot be
+            simulated, see :func:`leignn.md.start.check_start`.
     """
 
     def __init__(
@@ -144,6 +146,7 @@ class TorchSimEngine:
 
 def _check(replicas: Sequence[Atoms], seeds: Sequence[int]) -> None:
     for atoms, seed in zip(replicas, seeds, strict=True):
+        check_start(atoms, f"the start of seed {seed}")
         if atoms.constraints:
             raise InputError(f"seed {seed}: its first frame has fixed atoms, which only the ASE engine knows")
         if (atoms.pbc != replicas[0].pbc).any():

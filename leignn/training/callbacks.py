@@ -2,6 +2,7 @@
 
 import sys
 import time
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,11 @@ class RunLog(Callback):
         with replacing(self.path) as temporary:
             pd.DataFrame(self.rows).to_csv(temporary, index=False)
         trained = f"loss {row['train_loss']:9.4f}  " if row["step"] else ""
+        energy, forces = row["val_energy_mae_mev"], row["val_forces_mae_mev_per_ang"]
         print(
             f"step {row['step']:7d}  {trained}"
-            f"val energy {row['val_energy_mae_mev']:8.1f} meV  "
-            f"val forces {row['val_forces_mae_mev_per_ang']:7.1f} meV/Å  "
+            + (f"val energy {energy:8.1f} meV  " if isfinite(energy) else "")
+            + (f"val forces {forces:7.1f} meV/Å  " if isfinite(forces) else "")
             + (f"lr {row['learning_rate']:.1e}  {row['seconds']:6.0f} s" if trained else ""),
             flush=True,
         )

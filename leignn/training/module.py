@@ -10,7 +10,9 @@ from torch_geometric.data import Batch
 from torchmetrics import MeanMetric
 
 from leignn.config.training import Training
+from leignn.data.frames import Frames
 from leignn.errors import RunFailedError
+from leignn.finite import non_finite
 from leignn.potential import Potential
 from leignn.training.loss import absolute_errors
 
@@ -21,10 +23,17 @@ class TrainingModule(pl.LightningModule):
     """Train a potential by energy_weight · L1(E) + forces_weight · L1(F).
 
     Logged: errors in eV and eV/Å, averaged over the labels since the last evaluation.
+
+    Args:
+        potential: what is trained.
+        training: the protocol.
+        energy_shift: eV, taken off the energies.
+        monitor: what the rate's schedule follows, see :func:`leignn.training.monitor.monitored`.
     """
 
-    def __init__(self, potential: Potential, training: Training, energy_shift: float) -> None:
+    def __init__(self, potential: Potential, training: Training, energy_shift: float, monitor: str) -> None:
         super().__init__()
+        self.monitor = monitor
         self.potential, self.training_config, self.energy_shift = potential, training, energy_shift
         for name in SUMMARIES:
             metric = MeanMetric(nan_strategy="error").set_dtype(torch.float64)
@@ -32,13 +41,16 @@ class TrainingModule(pl.LightningModule):
             setattr(self, name, metric)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        errors = absolute_errors(self.potential(batch), batch, self.energy_shift)
+        output = self.potential(batch)
+        errors = absolute_errors(output, batch, self.energy_shift)
         config = self.training_config
         loss = config.energy_weight * errors.energy + config.forces_weight * errors.forces
         if not torch.isfinite(loss):
-            names = self.trainer.train_dataloader.dataset.names(batch.row)
+            frames = self.trainer.train_dataloader.dataset
+            found = _non_finite(output, batch, frames)
             raise RunFailedError(
-                f"the loss is {loss.item()} at step {self.global_step}, batch (system/frame) {names}: "
+                f"the loss is {loss.item()} at step {self.global_step}, batch (system/frame) "
+                f"{frames.names(batch.row)}: {f'{found}; ' if found else ''}"
                 "lower training.learning_rate or look at these structures"
             )
         with torch.no_grad():
@@ -48,7 +60,11 @@ class TrainingModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        errors = absolute_errors(self.potential(batch), batch, self.energy_shift)
+        output = self.potential(batch)
+        frames = self.trainer.val_dataloaders.dataset
+        if found := _non_finite(output, batch, frames):
+            raise RunFailedError(f"{found}, in validation after step {self.global_step}")
+        errors = absolute_errors(output, batch, self.energy_shift)
         self.val_energy_mae.update(errors.energy, errors.energy_count)
         self.val_forces_mae.update(errors.forces, errors.forces_count)
 
@@ -61,7 +77,7 @@ class TrainingModule(pl.LightningModule):
             metric.reset()
         if not self.trainer.sanity_checking and self.trainer.state.fn == "fit":
             self.log("learning_rate", self.optimizers().param_groups[0]["lr"])
-            self.plateau.step(self.trainer.callback_metrics["val_forces_mae"])
+            self.plateau.step(self.trainer.callback_metrics[self.monitor])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         config = self.training_config
@@ -87,3 +103,12 @@ class TrainingModule(pl.LightningModule):
     def on_train_start(self) -> None:
         if resumed := getattr(self, "_resumed_plateau", None):
             self.plateau.load_state_dict(resumed)
+
+
+def _non_finite(output: dict[str, Tensor], batch: Batch, frames: Frames) -> str | None:
+    """Which prediction of a batch is not finite."""
+    if torch.isfinite(output["energy"]).all() & torch.isfinite(output["forces"]).all():
+        return None
+    energy, forces = (output[name].detach().double().cpu().numpy() for name in ("energy", "forces"))
+    natoms = batch.natoms.cpu().numpy()
+    return non_finite(energy, forces, natoms, lambda index: frames.names(batch.row[index : index + 1]))

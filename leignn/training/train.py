@@ -11,29 +11,31 @@ import json
 import logging
 import shutil
 import warnings
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import yaml
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
 
-from leignn.config.base import load_yaml
 from leignn.config.run import RunConfig
 from leignn.config.training import Training
 from leignn.data.frames import Frames, SequentialBatches, ShuffledBatches, batch_loader
-from leignn.files import write_text
-from leignn.provenance import provenance
+from leignn.errors import InputError
+from leignn.files import read_json, write_text
+from leignn.identity import differences, digest, fingerprint, versions
+from leignn.lock import only_writer
+from leignn.provenance import checksums, process, sha256
 from leignn.trained import TrainedPotential, save_failure
 from leignn.training.callbacks import ExponentialMovingAverage, ProgressBar, RunLog, StopWhenStale
 from leignn.training.failure import recorded
 from leignn.training.module import TrainingModule
+from leignn.training.monitor import monitored
 from leignn.training.statistics import add_starting_arguments, read_statistics, starting_point
-
-VALIDATION_METRIC = "val_forces_mae"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +56,14 @@ def main(args: argparse.Namespace) -> None:
     def record(message: str) -> None:
         save_failure(args.output / "checkpoint.pt", config, message)
         RunLog.write_empty(args.output / "log.csv")
-        failure = provenance(args.stores, args.splits, started) | {"failure": message}
+        data = checksums(args.stores, args.splits)
+        failure = process(started) | {"data": data, "failure": message}
         write_text(args.output / "provenance.json", json.dumps(failure, indent=1))
         shutil.rmtree(args.output / "resume", ignore_errors=True)
 
-    with recorded(args.record_failure, record):
+    # Processes that Lightning starts to share the work come here too, under the lock of the first.
+    lock = nullcontext() if rank_zero_only.rank else only_writer(args.output)
+    with lock, recorded(args.record_failure, record):
         statistics = read_statistics(args.statistics) if args.statistics else {}
         train(config, args.stores, args.splits, args.output, args.device, statistics, args.processes)
 
@@ -84,8 +89,8 @@ def train(
         processes: that share every step, each with a batch of its own; None: one a GPU, or one.
 
     Raises:
-        InputError: a split is missing or empty.
-        RunFailedError: the loss is not finite, or a package is missing.
+        InputError: a split is missing or empty, or has nothing to train and to choose by.
+        RunFailedError: the loss or a prediction is not finite, or a package is missing.
     """
     training = config.training
     started = datetime.now(UTC)
@@ -93,23 +98,37 @@ def train(
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = training.tf32
     _quiet()
 
+    data = checksums(stores, splits)  # of what is opened now: what is exchanged later has no part in it
     potential, train_frames, energy_shift = starting_point(config, stores, splits)
     if statistics:
         potential.load_statistics(statistics)
     val_frames = Frames(stores, splits / "val.csv", potential.graph, train_frames.dtype)
-    module = TrainingModule(potential, training, energy_shift)
+    monitor = monitored(train_frames, val_frames)
+    module = TrainingModule(potential, training, energy_shift, monitor)
 
     log = RunLog(output / "log.csv", len(train_frames))
     best = ModelCheckpoint(
         output / "resume",
         filename="best",
-        monitor=VALIDATION_METRIC,
+        monitor=monitor,
         enable_version_counter=False,
         save_on_train_epoch_end=False,
         # A whole checkpoint: Lightning puts the averaged weights into no other.
         save_weights_only=False,
     )
-    trainer = _trainer(training, output, device, processes, [log, best])
+    trainer = _trainer(training, output, device, processes, monitor, [log, best])
+    frames = (train_frames, val_frames)
+    parts = {part for split in frames for part in split.table["part"]}
+    identity = {
+        "configuration": config.plain(),
+        "stores": {part: data["stores"][part] for part in sorted(parts)},
+        "splits": {split: data["splits"][split] for split in ("train", "val")},
+        "energy_shift": energy_shift,
+        "statistics": digest(statistics or {}),
+        "processes": trainer.world_size,
+        "code": fingerprint(__name__, config.potential.partition(":")[0]),
+        "packages": versions(),
+    }
     val_loader = batch_loader(
         val_frames, SequentialBatches(len(val_frames), training.batch_size), training.loader_workers
     )
@@ -126,7 +145,7 @@ def train(
             module,
             batch_loader(train_frames, batches, training.loader_workers),
             val_loader,
-            ckpt_path=_resume_point(output / "resume", config),
+            ckpt_path=_resume_point(output / "resume", identity),
             weights_only=True,
         )
         chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
@@ -138,7 +157,11 @@ def train(
 
     if trainer.is_global_zero:
         TrainedPotential(potential, config, energy_shift).save(output / "checkpoint.pt")
-        record = provenance(stores, splits, started) | {
+        record = process(started) | {
+            "data": data,
+            "code": identity["code"],
+            "configuration": digest(config.plain()),
+            "checkpoint": sha256(output / "checkpoint.pt"),
             "seconds": log.seconds,
             "steps": trainer.global_step,
             "best_step": best_step,
@@ -150,14 +173,19 @@ def train(
 
 
 def _trainer(
-    training: Training, output: Path, device: str, processes: int | None, callbacks: list[pl.Callback]
+    training: Training,
+    output: Path,
+    device: str,
+    processes: int | None,
+    monitor: str,
+    callbacks: list[pl.Callback],
 ) -> pl.Trainer:
     blocks_per_evaluation = training.evaluate_every // training.checkpoint_every
     resume = ModelCheckpoint(
         output / "resume", filename="last", enable_version_counter=False, save_on_train_epoch_end=True
     )
     stop = StopWhenStale(
-        VALIDATION_METRIC,
+        monitor,
         patience=training.early_stopping,
         check_finite=True,
         check_on_train_epoch_end=False,
@@ -191,15 +219,25 @@ def _trainer(
     )
 
 
-def _resume_point(folder: Path, config: RunConfig) -> Path | None:
-    """The last checkpoint, if it belongs to this very configuration; else a clean start."""
-    kept, last = folder / "config.yaml", folder / "last.ckpt"
-    if last.exists() and kept.exists() and load_yaml(kept) == config.plain():
-        print(f"resuming from {last}", flush=True)
-        return last
+def _resume_point(folder: Path, identity: dict[str, Any]) -> Path | None:
+    """The last checkpoint, if all that it depends on is the same; else a clean start, and why."""
+    kept, last = folder / "identity.json", folder / "last.ckpt"
+    if last.exists():
+        changed = _changed(kept, identity)
+        if not changed:
+            print(f"resuming from {last}", flush=True)
+            return last
+        print(f"{last} is of another {', '.join(changed)}: beginning anew", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
-    write_text(kept, yaml.safe_dump(config.plain(), sort_keys=False))
+    write_text(kept, json.dumps(identity, indent=1))
     return None
+
+
+def _changed(kept: Path, identity: dict[str, Any]) -> list[str]:
+    try:
+        return differences(read_json(kept), json.loads(json.dumps(identity)))
+    except InputError:
+        return ["identity.json"]
 
 
 def _quiet() -> None:

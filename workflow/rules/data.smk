@@ -5,18 +5,22 @@ rule generate_oc20_standin:
     output:
         directory(f"{DATA}/raw/oc20_standin"),
     log:
-        "logs/generate_oc20_standin.log",
+        f"{LOGS}/generate_oc20_standin.log",
     benchmark:
-        "logs/benchmarks/generate_oc20_standin.tsv"
+        f"{BENCHMARKS}/generate_oc20_standin.tsv"
     conda:
         "../envs/data.yaml"
     threads: workflow.cores
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
-        options=standin_options(),
+        standin=SETTINGS["standin"],
     message:
         "Generating the EMT stand-in for OC20"
     shell:
-        "python -m leignn generate-oc20-standin {params.options} --workers {threads}"
+        "python -m leignn generate-oc20-standin --train {params.standin[train]} --validation {params.standin[validation]}"
+        " --seed {params.standin[seed]} --workers {threads}"
         " --output {output} > {log} 2>&1"
 
 
@@ -24,13 +28,15 @@ rule download_part:
     output:
         directory(f"{DATA}/raw/{{dataset}}/{{part}}"),
     log:
-        "logs/download/{dataset}/{part}.log",
+        f"{LOGS}/download/{{dataset}}/{{part}}.log",
     benchmark:
-        "logs/benchmarks/download/{dataset}/{part}.tsv"
+        f"{BENCHMARKS}/download/{{dataset}}/{{part}}.tsv"
     retries: 3
     conda:
         "../envs/data.yaml"
     resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
         downloads=1,
     params:
         source=part_of,
@@ -42,23 +48,27 @@ rule download_part:
 
 
 rule download_archive:
+    input:
+        archives=ancient(PLAN.archives_file),
     output:
         directory(f"{DATA}/archives/{{archive}}"),
     log:
-        "logs/download_archive/{archive}.log",
+        f"{LOGS}/download_archive/{{archive}}.log",
     benchmark:
-        "logs/benchmarks/download_archive/{archive}.tsv"
+        f"{BENCHMARKS}/download_archive/{{archive}}.tsv"
     retries: 3
     conda:
         "../envs/data.yaml"
     resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
         downloads=1,
     params:
         source=archive_of,
     message:
         "Downloading {wildcards.archive}"
     shell:
-        "python -m leignn download --archives config/archives.yaml --archive {wildcards.archive}"
+        "python -m leignn download --archives {input.archives} --archive {wildcards.archive}"
         " --output {output} > {log} 2>&1"
 
 
@@ -68,12 +78,15 @@ rule build_store:
     output:
         store=directory(f"{DATA}/stores/{{dataset}}/{{part}}"),
     log:
-        "logs/build_store/{dataset}/{part}.log",
+        f"{LOGS}/build_store/{{dataset}}/{{part}}.log",
     benchmark:
-        "logs/benchmarks/build_store/{dataset}/{part}.tsv"
+        f"{BENCHMARKS}/build_store/{{dataset}}/{{part}}.tsv"
     conda:
         "../envs/data.yaml"
     threads: workflow.cores
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         raw=raw_root,
         part=part_of,
@@ -91,11 +104,14 @@ rule split_dataset:
     output:
         splits=directory(f"{DATA}/splits/{{dataset}}"),
     log:
-        "logs/split_dataset/{dataset}.log",
+        f"{LOGS}/split_dataset/{{dataset}}.log",
     benchmark:
-        "logs/benchmarks/split_dataset/{dataset}.tsv"
+        f"{BENCHMARKS}/split_dataset/{{dataset}}.tsv"
     conda:
         "../envs/data.yaml"
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         stores=stores_folder,
         rule=split_rule,

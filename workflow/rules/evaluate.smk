@@ -9,18 +9,20 @@ rule predict_run:
     output:
         predictions=directory(f"{RUN}/predictions"),
     log:
-        "logs/predict_run/{dataset}/{scale}/{model}/seed{seed}.log",
+        f"{LOGS}/predict_run/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
     benchmark:
-        "logs/benchmarks/predict_run/{dataset}/{scale}/{model}/seed{seed}.tsv"
+        f"{BENCHMARKS}/predict_run/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
     conda:
         model_environment
-    threads: lookup(within=config, dpath="threads/predict")
+    threads: lookup(within=SETTINGS, dpath="threads/predict")
     resources:
-        gpu=lookup(within=config, dpath="gpu"),
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
+        gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
         stores=stores_folder,
         run=subpath(input.checkpoint, parent=True),
-        tests=lambda wildcards: dataset_of(wildcards.dataset).test_splits,
+        tests=test_splits,
     message:
         "Predicting {params.tests} of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
@@ -38,11 +40,14 @@ rule score_run:
     output:
         metrics=f"{RUN}/metrics.json",
     log:
-        "logs/score_run/{dataset}/{scale}/{model}/seed{seed}.log",
+        f"{LOGS}/score_run/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
     benchmark:
-        "logs/benchmarks/score_run/{dataset}/{scale}/{model}/seed{seed}.tsv"
+        f"{BENCHMARKS}/score_run/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
     conda:
         "../envs/torch.yaml"
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         stores=stores_folder,
         run=subpath(input.provenance, parent=True),

@@ -5,14 +5,17 @@ rule plot_graphs:
     input:
         unpack(drawn),
     output:
-        figure=shown("results/figure1.svg"),
-        numbers=shown("results/symmetry.csv"),
+        figure=shown(f"{RESULTS}/figure1.svg"),
+        numbers=shown(f"{RESULTS}/symmetry.csv"),
     log:
-        "logs/plot_graphs.log",
+        f"{LOGS}/plot_graphs.log",
     benchmark:
-        "logs/benchmarks/plot_graphs.tsv"
+        f"{BENCHMARKS}/plot_graphs.tsv"
     conda:
         "../envs/figures.yaml"
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         stores=drawn_stores,
         split=drawn_split,
@@ -28,13 +31,16 @@ rule plot_architecture:
     input:
         unpack(drawn),
     output:
-        shown("results/figure2.svg"),
+        shown(f"{RESULTS}/figure2.svg"),
     log:
-        "logs/plot_architecture.log",
+        f"{LOGS}/plot_architecture.log",
     benchmark:
-        "logs/benchmarks/plot_architecture.tsv"
+        f"{BENCHMARKS}/plot_architecture.tsv"
     conda:
         "../envs/figures.yaml"
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     message:
         "Drawing Figure 2"
     shell:
@@ -46,13 +52,16 @@ rule plot_messages:
     input:
         unpack(drawn),
     output:
-        shown("results/figure3.svg"),
+        shown(f"{RESULTS}/figure3.svg"),
     log:
-        "logs/plot_messages.log",
+        f"{LOGS}/plot_messages.log",
     benchmark:
-        "logs/benchmarks/plot_messages.tsv"
+        f"{BENCHMARKS}/plot_messages.tsv"
     conda:
         "../envs/figures.yaml"
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         stores=drawn_stores,
         split=drawn_split,
@@ -65,18 +74,19 @@ rule plot_messages:
 
 rule plot_learning_curves:
     input:
-        metrics=run_files(WITH_RUNS, "metrics.json"),
-        logs=run_files(WITH_RUNS, "log.csv"),
+        metrics=PLAN.run_files(PLAN.with_runs, "metrics.json"),
+        logs=PLAN.run_files(PLAN.with_runs, "log.csv"),
     output:
-        shown("results/learning_curves.svg"),
+        shown(f"{RESULTS}/learning_curves.svg"),
     log:
-        "logs/plot_learning_curves.log",
+        f"{LOGS}/plot_learning_curves.log",
     benchmark:
-        "logs/benchmarks/plot_learning_curves.tsv"
+        f"{BENCHMARKS}/plot_learning_curves.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:
-        runs=run_folders(WITH_RUNS),
+        runs=PLAN.run_folders(PLAN.with_runs),
     message:
         "Plotting learning curves"
     shell:
@@ -86,14 +96,15 @@ rule plot_learning_curves:
 
 rule plot_complexity:
     input:
-        declaration=declarations(["complexity"]),
-        table="results/complexity.csv",
+        declaration=PLAN.declarations(["complexity"]),
+        table=f"{RESULTS}/complexity.csv",
     output:
-        shown("results/complexity.svg"),
+        shown(f"{RESULTS}/complexity.svg"),
     log:
-        "logs/plot_complexity.log",
+        f"{LOGS}/plot_complexity.log",
     benchmark:
-        "logs/benchmarks/plot_complexity.tsv"
+        f"{BENCHMARKS}/plot_complexity.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     message:
@@ -105,14 +116,15 @@ rule plot_complexity:
 
 rule plot_structure:
     input:
-        simulations=simulation_files(["figure5"], "observables.json"),
-        references=references_of(["figure5"]),
+        simulations=PLAN.simulation_files(["figure5"], "observables.json"),
+        references=PLAN.references(["figure5"]),
     output:
-        shown("results/figure5.svg"),
+        shown(f"{RESULTS}/figure5.svg"),
     log:
-        "logs/plot_structure.log",
+        f"{LOGS}/plot_structure.log",
     benchmark:
-        "logs/benchmarks/plot_structure.tsv"
+        f"{BENCHMARKS}/plot_structure.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     message:
@@ -124,14 +136,15 @@ rule plot_structure:
 
 rule plot_dynamics:
     input:
-        simulations=simulation_files(SIMULATED, "observables.json"),
-        references=references_of(SIMULATED),
+        simulations=PLAN.simulation_files(PLAN.simulated, "observables.json"),
+        references=PLAN.references(PLAN.simulated),
     output:
-        shown("results/dynamics.svg"),
+        shown(f"{RESULTS}/dynamics.svg"),
     log:
-        "logs/plot_dynamics.log",
+        f"{LOGS}/plot_dynamics.log",
     benchmark:
-        "logs/benchmarks/plot_dynamics.tsv"
+        f"{BENCHMARKS}/plot_dynamics.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     message:
@@ -143,14 +156,15 @@ rule plot_dynamics:
 
 rule plot_limitations:
     input:
-        declaration=declarations(["limitations"]),
-        table="results/limitations.csv",
+        declaration=PLAN.declarations(["limitations"]),
+        table=f"{RESULTS}/limitations.csv",
     output:
-        shown("results/limitations.svg"),
+        shown(f"{RESULTS}/limitations.svg"),
     log:
-        "logs/plot_limitations.log",
+        f"{LOGS}/plot_limitations.log",
     benchmark:
-        "logs/benchmarks/plot_limitations.tsv"
+        f"{BENCHMARKS}/plot_limitations.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     message:

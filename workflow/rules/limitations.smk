@@ -4,18 +4,20 @@
 rule measure_drift:
     input:
         checkpoint=f"{RUN}/checkpoint.pt",
-        starts=f"{DATA}/starts/limitations/{{dataset}}.extxyz",
+        starts=f"{RESULTS}/starts/limitations/{{dataset}}.extxyz",
     output:
         f"{RUN}/limitations/drift.csv",
     log:
-        "logs/measure_drift/{dataset}/{scale}/{model}/seed{seed}.log",
+        f"{LOGS}/measure_drift/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
     benchmark:
-        "logs/benchmarks/measure_drift/{dataset}/{scale}/{model}/seed{seed}.tsv"
+        f"{BENCHMARKS}/measure_drift/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
     conda:
         model_environment
-    threads: lookup(within=config, dpath="threads/predict")
+    threads: lookup(within=SETTINGS, dpath="threads/predict")
     resources:
-        gpu=lookup(within=config, dpath="gpu"),
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
+        gpu=lookup(within=SETTINGS, dpath="gpu"),
     message:
         "Measuring the energy drift of {wildcards.model}, seed {wildcards.seed}"
     shell:
@@ -29,14 +31,16 @@ rule measure_separation:
     output:
         f"{RUN}/limitations/separation.csv",
     log:
-        "logs/measure_separation/{dataset}/{scale}/{model}/seed{seed}.log",
+        f"{LOGS}/measure_separation/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
     benchmark:
-        "logs/benchmarks/measure_separation/{dataset}/{scale}/{model}/seed{seed}.tsv"
+        f"{BENCHMARKS}/measure_separation/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
     conda:
         model_environment
-    threads: lookup(within=config, dpath="threads/predict")
+    threads: lookup(within=SETTINGS, dpath="threads/predict")
     resources:
-        gpu=lookup(within=config, dpath="gpu"),
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
+        gpu=lookup(within=SETTINGS, dpath="gpu"),
     message:
         "Measuring the coupling of distant molecules by {wildcards.model}, seed {wildcards.seed}"
     shell:
@@ -46,14 +50,15 @@ rule measure_separation:
 
 rule join_limitations:
     input:
-        drift=limitation_files("drift"),
-        separation=limitation_files("separation"),
+        drift=PLAN.limitation_files("drift"),
+        separation=PLAN.limitation_files("separation"),
     output:
-        shown("results/limitations.csv"),
+        shown(f"{RESULTS}/limitations.csv"),
     log:
-        "logs/join_limitations.log",
+        f"{LOGS}/join_limitations.log",
     benchmark:
-        "logs/benchmarks/join_limitations.tsv"
+        f"{BENCHMARKS}/join_limitations.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     message:

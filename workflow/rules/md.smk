@@ -5,11 +5,14 @@ rule generate_md_standin:
     output:
         directory(f"{DATA}/raw/md_standin"),
     log:
-        "logs/generate_md_standin.log",
+        f"{LOGS}/generate_md_standin.log",
     benchmark:
-        "logs/benchmarks/generate_md_standin.tsv"
+        f"{BENCHMARKS}/generate_md_standin.tsv"
     conda:
         "../envs/data.yaml"
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     message:
         "Generating the EMT stand-in for LiPS"
     shell:
@@ -23,11 +26,14 @@ rule analyse_reference:
     output:
         f"{DATA}/references/{{dataset}}.npz",
     log:
-        "logs/analyse_reference/{dataset}.log",
+        f"{LOGS}/analyse_reference/{{dataset}}.log",
     benchmark:
-        "logs/benchmarks/analyse_reference/{dataset}.tsv"
+        f"{BENCHMARKS}/analyse_reference/{{dataset}}.tsv"
     conda:
         "../envs/torch.yaml"
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         stores=stores_folder,
     message:
@@ -42,17 +48,20 @@ rule draw_starts:
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
     output:
-        f"{DATA}/starts/{{purpose}}/{{dataset}}.extxyz",
+        f"{RESULTS}/starts/{{purpose}}/{{dataset}}.extxyz",
     log:
-        "logs/draw_starts/{purpose}/{dataset}.log",
+        f"{LOGS}/draw_starts/{{purpose}}/{{dataset}}.log",
     benchmark:
-        "logs/benchmarks/draw_starts/{purpose}/{dataset}.tsv"
+        f"{BENCHMARKS}/draw_starts/{{purpose}}/{{dataset}}.tsv"
     conda:
         "../envs/torch.yaml"
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         stores=stores_folder,
         split=first_test_split,
-        starts=lookup(within=config, dpath="{purpose}/starts"),
+        starts=lookup(within=SETTINGS, dpath="{purpose}/starts"),
     message:
         "Drawing starting configurations from {wildcards.dataset}, split {params.split}"
     shell:
@@ -64,18 +73,20 @@ rule draw_starts:
 rule simulate_run:
     input:
         checkpoint=f"{RUN}/checkpoint.pt",
-        starts=f"{DATA}/starts/simulation/{{dataset}}.extxyz",
+        starts=f"{RESULTS}/starts/simulation/{{dataset}}.extxyz",
     output:
         outcome=f"{SIMULATION}/outcome.json",
     log:
-        "logs/simulate_run/{dataset}/{scale}/{model}/seed{seed}/start{start}.log",
+        f"{LOGS}/simulate_run/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}/start{{start}}.log",
     benchmark:
-        "logs/benchmarks/simulate_run/{dataset}/{scale}/{model}/seed{seed}/start{start}.tsv"
+        f"{BENCHMARKS}/simulate_run/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}/start{{start}}.tsv"
     conda:
         model_environment
-    threads: lookup(within=config, dpath="threads/predict")
+    threads: lookup(within=SETTINGS, dpath="threads/predict")
     resources:
-        gpu=lookup(within=config, dpath="gpu"),
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
+        gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
         folder=subpath(output.outcome, parent=True),
         settings=simulation_arguments,
@@ -97,11 +108,14 @@ rule analyse_simulation:
         observables=f"{SIMULATION}/observables.json",
         curves=f"{SIMULATION}/observables.npz",
     log:
-        "logs/analyse_simulation/{dataset}/{scale}/{model}/seed{seed}/start{start}.log",
+        f"{LOGS}/analyse_simulation/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}/start{{start}}.log",
     benchmark:
-        "logs/benchmarks/analyse_simulation/{dataset}/{scale}/{model}/seed{seed}/start{start}.tsv"
+        f"{BENCHMARKS}/analyse_simulation/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}/start{{start}}.tsv"
     conda:
         "../envs/torch.yaml"
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         folder=subpath(input.outcome, parent=True),
         run=subpath(input.config, parent=True),

@@ -5,26 +5,30 @@
 rule profile_models:
     input:
         unpack(profiled),
-        published="config/published/complexity.csv",
+        published=config_file("published/complexity.csv"),
     output:
-        shown("results/complexity.csv"),
+        shown(f"{RESULTS}/complexity.csv"),
     log:
-        "logs/profile_models.log",
+        f"{LOGS}/profile_models.log",
     benchmark:
-        "logs/benchmarks/profile_models.tsv"
+        f"{BENCHMARKS}/profile_models.tsv"
     conda:
         "../envs/profile.yaml"
     threads: workflow.cores
     resources:
-        gpu=lookup(within=config, dpath="gpu"),
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/profile"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/profile"),
+        gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
-        scale=config["scale"],
-        settings=json.dumps(run_settings()),
-        stores=profiled_stores,
+        dataset=PLAN.drawn_dataset,
+        models=PLAN.models_of("table1"),
+        scale=SETTINGS["scale"],
+        settings=PLAN.settings_argument,
+        stores=drawn_stores,
     message:
         "Profiling the models of Table 1"
     shell:
-        "python -m leignn profile --dataset {input.dataset} --models {input.models}"
+        "python -m leignn profile --dataset {params.dataset} --models {params.models}"
         " --scale {params.scale} --settings {params.settings:q} --stores {params.stores}"
         " --splits {input.splits} --published {input.published} --threads {threads}"
         " --output {output} > {log} 2>&1"

@@ -9,17 +9,18 @@ rule build_table:
         observables=table_observables,
     output:
         csv=report(
-            "results/{table}.csv",
+            f"{RESULTS}/{{table}}.csv",
             caption="../report/caption.rst",
             category=table_category,
             labels=table_title,
         ),
-        markdown="results/{table}.md",
-        latex="results/{table}.tex",
+        markdown=f"{RESULTS}/{{table}}.md",
+        latex=f"{RESULTS}/{{table}}.tex",
     log:
-        "logs/build_table/{table}.log",
+        f"{LOGS}/build_table/{{table}}.log",
     benchmark:
-        "logs/benchmarks/build_table/{table}.tsv"
+        f"{BENCHMARKS}/build_table/{{table}}.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     message:
@@ -32,15 +33,16 @@ rule build_table:
 
 rule check_claims:
     input:
-        claims="config/published/claims.yaml",
-        declarations=declarations(CLAIMED),
-        tables=expand("results/{table}.csv", table=CLAIMED),
+        claims=config_file("published/claims.yaml"),
+        declarations=PLAN.declarations(PLAN.claimed),
+        tables=expand(f"{RESULTS}/{{table}}.csv", table=PLAN.claimed),
     output:
-        shown("results/claims.csv"),
+        shown(f"{RESULTS}/claims.csv"),
     log:
-        "logs/check_claims.log",
+        f"{LOGS}/check_claims.log",
     benchmark:
-        "logs/benchmarks/check_claims.tsv"
+        f"{BENCHMARKS}/check_claims.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     message:
@@ -53,22 +55,23 @@ rule check_claims:
 
 rule render_page:
     input:
-        declarations=declarations(RESULTS),
-        tables=expand("results/{table}.csv", table=TABLES),
-        figures=expand("results/{figure}.svg", figure=FIGURES),
-        metrics=run_files(WITH_RUNS, "metrics.json"),
-        logs=run_files(WITH_RUNS, "log.csv"),
+        declarations=PLAN.declarations(PLAN.results),
+        tables=expand(f"{RESULTS}/{{table}}.csv", table=PLAN.tables),
+        figures=expand(f"{RESULTS}/{{figure}}.svg", figure=PLAN.figures),
+        metrics=PLAN.run_files(PLAN.with_runs, "metrics.json"),
+        logs=PLAN.run_files(PLAN.with_runs, "log.csv"),
     output:
-        shown("results/index.html"),
+        shown(f"{RESULTS}/index.html"),
     log:
-        "logs/render_page.log",
+        f"{LOGS}/render_page.log",
     benchmark:
-        "logs/benchmarks/render_page.tsv"
+        f"{BENCHMARKS}/render_page.tsv"
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:
         folder=subpath(output[0], parent=True),
-        runs=run_folders(WITH_RUNS),
+        runs=PLAN.run_folders(PLAN.with_runs),
     message:
         "Rendering the page {output}"
     shell:

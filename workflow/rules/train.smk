@@ -4,21 +4,22 @@
 rule configure_run:
     input:
         dataset=dataset_files,
-        model="config/models/{model}.yaml",
+        model=model_file,
     output:
         config=f"{RUN}/config.yaml",
     log:
-        "logs/configure_run/{dataset}/{scale}/{model}/seed{seed}.log",
+        f"{LOGS}/configure_run/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
     benchmark:
-        "logs/benchmarks/configure_run/{dataset}/{scale}/{model}/seed{seed}.tsv"
+        f"{BENCHMARKS}/configure_run/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
+    localrule: True
     conda:
         "../envs/torch.yaml"
     params:
-        settings=json.dumps(run_settings()),
+        settings=PLAN.settings_argument,
     message:
         "Configuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m leignn configure --dataset {wildcards.dataset} --model {input.model}"
+        "python -m leignn configure --dataset {wildcards.dataset} --model {wildcards.model}"
         " --scale {wildcards.scale} --seed {wildcards.seed}"
         " --settings {params.settings:q} --output {output.config} > {log} 2>&1"
 
@@ -32,12 +33,15 @@ rule fit_statistics:
     output:
         statistics=f"{RUN}/statistics.json",
     log:
-        "logs/fit_statistics/{dataset}/{scale}/{model}/seed{seed}.log",
+        f"{LOGS}/fit_statistics/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
     benchmark:
-        "logs/benchmarks/fit_statistics/{dataset}/{scale}/{model}/seed{seed}.tsv"
+        f"{BENCHMARKS}/fit_statistics/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
     conda:
         model_environment
-    threads: lookup(within=config, dpath="threads/train")
+    threads: lookup(within=SETTINGS, dpath="threads/train")
+    resources:
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/train"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/train"),
     params:
         stores=stores_folder,
     message:
@@ -60,20 +64,20 @@ rule train_model:
         log=f"{RUN}/log.csv",
         provenance=f"{RUN}/provenance.json",
     log:
-        "logs/train_model/{dataset}/{scale}/{model}/seed{seed}.log",
+        f"{LOGS}/train_model/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
     benchmark:
-        "logs/benchmarks/train_model/{dataset}/{scale}/{model}/seed{seed}.tsv"
+        f"{BENCHMARKS}/train_model/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
     conda:
         model_environment
-    threads: lookup(within=config, dpath="threads/train")
+    threads: lookup(within=SETTINGS, dpath="threads/train")
     resources:
-        gpu=lookup(within=config, dpath="gpu"),
+        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/train"),
+        runtime=lookup(within=SETTINGS, dpath="runtime/train"),
+        gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
         stores=stores_folder,
         run=subpath(output.checkpoint, parent=True),
-        statistics=lambda wildcards, input: (
-            f"--statistics {input.statistics}" if input.statistics else ""
-        ),
+        statistics=statistics_argument,
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} (progress: {log})"
     shell:

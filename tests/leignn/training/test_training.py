@@ -250,17 +250,6 @@ def test_a_killed_run_resumes_to_the_same_numbers(copper, tmp_path) -> None:
         assert torch.equal(value, results["killed"][1][name]), name
 
 
-def test_a_changed_configuration_starts_anew(copper, tmp_path) -> None:
-    from leignn.training.train import _resume_point
-
-    folder = tmp_path / "resume"
-    assert _resume_point(folder, config()) is None
-    (folder / "last.ckpt").touch()
-    assert _resume_point(folder, config()) == folder / "last.ckpt"
-    assert _resume_point(folder, config(learning_rate=1.0)) is None
-    assert not (folder / "last.ckpt").exists()
-
-
 def test_a_diverging_run_stops_with_a_sentence(copper, tmp_path) -> None:
     with pytest.raises(RunFailedError, match="the loss is .* at step 1, batch .* cu/"):
         train(config(learning_rate=1e30, clip_norm=1e30), *copper, tmp_path / "run", "cpu")
