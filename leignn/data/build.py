@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from leignn.config.dataset import DATASET_HELP, AsePart, Dataset, Part, load_dataset
-from leignn.data.readers import raw_files, read_part
+from leignn.data.readers import raw_files, read_part, system_name
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.errors import InputError
@@ -43,7 +43,8 @@ def build_store(dataset: Dataset, part: str, raw: Path, output: Path, workers: i
         InputError: any bad file or frame (see :mod:`leignn.data.checks`); nothing is left half-written.
     """
     description = dataset.parts[part]
-    chunks = read_part(description, dataset.labels, raw, workers)
+    system = system_name(description, dataset.parts.values())
+    chunks = read_part(description, dataset.labels, raw, workers, system)
     meta: dict[str, Any] = {"dataset": dataset.name, "part": part, "level": dataset.level}
     meta["versions"] = {"ase": ase.__version__, "numpy": np.__version__}
     meta["sources"] = _sources(description, raw)

@@ -63,8 +63,8 @@ def test_ids_with_gaps(tmp_path) -> None:
     ("changes", "words"),
     [
         ({"total_energy": None}, "row 1 has no usable total_energy"),
-        ({"atomic_forces": np.zeros((18, 3))}, r"row 1 has forces of shape \(18, 3\)"),
-        ({"atomic_forces": "none"}, "row 1 has no usable"),
+        ({"atomic_forces": np.zeros((18, 3))}, r"row 1: forces has shape \(18, 3\)"),
+        ({"atomic_forces": "none"}, "row 1: forces has shape"),
     ],
 )
 def test_a_row_without_its_labels(tmp_path, changes, words) -> None:
