@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from leignn.config.archive import Archive, Archives
+from leignn.config.base import Scale
 from leignn.config.dataset import Archived, Dataset, Downloaded, Files, Generated, load_dataset
 from leignn.config.model import Model, load_model
 from leignn.config.result import DEFAULT, Result, load_results
@@ -61,8 +62,8 @@ class Plan:
                     merged_run(dataset, model, shown.scale, 0, settings)
                     if result.simulated:
                         self.simulation_arguments(dataset.name, model.name, shown.scale)
-        for model in shown.limitations.drift + shown.limitations.separation:
-            self.model(model)
+        for limited in shown.limitations.drift + shown.limitations.separation:
+            self.model(limited)
 
     # Results
 
@@ -170,7 +171,7 @@ class Plan:
         starts = range(self.configuration.simulation.starts)
         return [f"{folder}/md/start{n}/{file}" for folder in self.run_folders(names) for n in starts]
 
-    def simulation_arguments(self, dataset: str, model: str, scale: str) -> str:
+    def simulation_arguments(self, dataset: str, model: str, scale: Scale) -> str:
         """Arguments of ``simulate`` that say the protocol."""
         shown = self.configuration.simulation
         found = merged_simulation(
