@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from leignn.arguments import output_file
 from leignn.config.run import load_run_config
 from leignn.data.frames import Frames, SequentialBatches
 from leignn.errors import InputError
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
     parser.add_argument("--predictions", type=Path, required=True, help="folder with <split>.npz")
-    parser.add_argument("--output", type=Path, required=True, help="RUN/metrics.json")
+    parser.add_argument("--output", type=output_file, required=True, help="RUN/metrics.json")
 
 
 def main(args: argparse.Namespace) -> None:
