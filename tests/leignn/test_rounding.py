@@ -69,6 +69,22 @@ def test_a_checkpoint_keeps_its_precision(precise, tmp_path) -> None:
     np.testing.assert_allclose(forces, atoms.get_forces(), atol=1e-10)
 
 
+@pytest.mark.parametrize("model", ["cgcnn", "dimenetpp", "forcenet", "leignn", "schnet", "vanilla"])
+def test_the_default_precision_of_pytorch_is_no_matter(model, request) -> None:
+    """Whoever sets it, as ASE's other calculators do, gets the run's own precision, and the same forces."""
+    request.addfinalizer(lambda: torch.set_default_dtype(torch.float32))
+    run, found = resolve_run("md_standin", model, "smoke", 0), {}
+    weights = potential_of(run).state_dict()
+    for default in (torch.float32, torch.float64):
+        torch.set_default_dtype(default)
+        potential = potential_of(run).eval()
+        potential.load_state_dict(weights)
+        found[default] = potential(collate([Structure.from_atoms(structures()["slab"])]))["forces"].detach()
+        assert found[default].dtype == torch.float32
+    scale = max(1.0, float(found[torch.float32].abs().max()))
+    torch.testing.assert_close(found[torch.float64], found[torch.float32], atol=1e-4 * scale, rtol=1e-4)
+
+
 def test_threads_that_share_a_calculator(random_checkpoint) -> None:
     calculator = LEIGNNCalculator(random_checkpoint)
     found = [bulk("Cu", cubic=True).repeat((1, 1, 1 + k % 3)) for k in range(8)] + [molecule("CH3OH")]
