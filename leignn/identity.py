@@ -19,6 +19,7 @@ WITHOUT_NUMBERS = ("leignn.config", "leignn.identity", "leignn.lock", "leignn.pr
 PACKAGES = ("torch", "torch-geometric", "pytorch-lightning", "numpy", "ase", "vesin")
 
 
+@cache
 def fingerprint(*modules: str) -> str:
     """Hexadecimal SHA-256 of the code behind some modules, theirs and of all of ours that they import.
 
