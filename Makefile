@@ -1,6 +1,7 @@
 # make run    set up .venv and run the workflow (SCALE=smoke|mini|hour|paper, default mini)
 # make test   set up .venv and run the tests
-# make lint   ruff, snakefmt and snakemake --lint
+# make coverage  the tests, and which lines they do not reach; about a third slower where Python does the work
+# make lint   ruff, snakefmt, mypy and snakemake --lint
 # make documents  renew schemas and tables of keys, which are generated from leignn/config
 # make paper  the published sizes on OC20: needs network and a GPU
 # Needs Python 3.11, git and make.
@@ -12,7 +13,7 @@ BIN := .venv/bin
 # The rules run `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: documents run test lint paper setup
+.PHONY: documents run test coverage lint paper setup
 
 run: setup
 	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
@@ -26,10 +27,15 @@ documents: setup
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest
 
+# Not in `test`: before Python 3.12 every line that runs is reported to the tracer.
+coverage: setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
 setup: .venv/installed

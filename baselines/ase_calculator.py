@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ def chgnet(device: str) -> Calculator:
     # chgnet itself would unpickle this file without restrictions.
     content = torch.load(weights, map_location="cpu", weights_only=True)
     model = CHGNet.from_dict(content["model"])
-    calculator = CHGNetCalculator(model, use_device=device, on_isolated_atoms="ignore")
+    calculator: Any = CHGNetCalculator(model, use_device=device, on_isolated_atoms="ignore")
     calculator.calculate = partial(calculator.calculate, task="ef")  # neither stress nor magnetic moments
     return calculator
 

@@ -44,6 +44,8 @@ class DeepPotSE(TrainedElementsPotential):
         fitting: widths of the fitting nets.
     """
 
+    networks: Any  # deepmd-kit's, whose buffers are reached into
+
     def __init__(
         self,
         graph: GraphSpec,
@@ -101,10 +103,12 @@ class DeepPotSE(TrainedElementsPotential):
             columns += [radial.sum(1), radial.square().sum(1)]
             columns += [angular.sum((1, 2)), angular.square().sum((1, 2))]
             np.add.at(sums, types.cpu().numpy(), torch.stack(columns, dim=1).double().cpu().numpy())
-        places, mean = sums[:, 0], sums[:, 1] / sums[:, 0]
-        radial = np.sqrt(np.maximum(sums[:, 2] / places - mean**2, 0))
-        angular = np.sqrt(sums[:, 4] / (3 * places) - (sums[:, 3] / (3 * places)) ** 2)
-        values = {"radial_mean": mean, "radial_deviation": radial, "angular_deviation": angular}
+        count, mean = sums[:, 0], sums[:, 1] / sums[:, 0]
+        values = {
+            "radial_mean": mean,
+            "radial_deviation": np.sqrt(np.maximum(sums[:, 2] / count - mean**2, 0)),
+            "angular_deviation": np.sqrt(sums[:, 4] / (3 * count) - (sums[:, 3] / (3 * count)) ** 2),
+        }
         symbols = list(statistics["atomic_energies"])
         return statistics | {
             name: dict(zip(symbols, column.tolist(), strict=True)) for name, column in values.items()

@@ -30,6 +30,9 @@ class SphericalBasis(nn.Module):
     simplify every function, some 10 s at the published size in every process.
     """
 
+    zeros: Tensor  # (num_spherical, num_radial)
+    norms: Tensor
+
     def __init__(self, num_spherical: int, num_radial: int, cutoff: float) -> None:
         super().__init__()
         self.cutoff, self.num_spherical = cutoff, num_spherical

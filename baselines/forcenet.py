@@ -93,6 +93,10 @@ class ForceNet(Potential):
     """
 
     equivariant = False
+    radii: Tensor  # Å, by atomic number
+    frequencies: Tensor
+    draws: Tensor
+    graph: GraphSpec
 
     def __init__(
         self,

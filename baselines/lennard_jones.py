@@ -23,6 +23,8 @@ class LennardJones(EnergyPotential):
         graph: cutoff in Å, number of neighbours, rule.
     """
 
+    graph: GraphSpec
+
     def __init__(self, graph: GraphSpec) -> None:
         super().__init__()
         self.graph = graph

@@ -60,6 +60,8 @@ class MACE(EnergyPotential):
         num_elements: atomic numbers from 1 to this one are known.
     """
 
+    network: Any  # mace-torch's, whose buffers are reached into
+
     def __init__(
         self,
         graph: GraphSpec,

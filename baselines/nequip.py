@@ -39,6 +39,9 @@ class NequIP(TrainedElementsPotential):
         invariant_layers, invariant_neurons: hidden layers of the radial network, and their width.
     """
 
+    network: nn.Module
+    scale: Tensor  # eV/Å
+
     def __init__(
         self,
         graph: GraphSpec,

@@ -59,7 +59,8 @@ class ScaledPotential(Potential):
             frames[chosen[start : start + BATCH_SIZE]].to(device)
             for start in range(0, len(chosen), BATCH_SIZE)
         ]
-        factors, order = self.scale_factors(), {}
+        factors = self.scale_factors()
+        order: dict[str, None] = {}
         for name, factor in factors.items():
             factor.reset_()
             factor.initialize_(index_fn=lambda name=name: order.setdefault(name))

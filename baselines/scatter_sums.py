@@ -53,8 +53,9 @@ class SparseTensor:
         first, chosen = count.cumsum(0) - count, count[rows]
         row = torch.repeat_interleave(chosen)
         entry = torch.arange(len(row), device=row.device) - (chosen.cumsum(0) - chosen - first[rows])[row]
+        value = None if self._value is None else self._value[entry]
         # Rows come out sorted, and so do the columns within each: sorting again changes nothing.
-        return SparseTensor(row, self._col[entry], self._value[entry], (len(rows), self._sizes[1]))
+        return SparseTensor(row, self._col[entry], value, (len(rows), self._sizes[1]))
 
     def set_value(self, value: None) -> "SparseTensor":
         """The same matrix with ones for its entries."""

@@ -44,7 +44,7 @@ class SchNet(EnergyPotential):
             interaction_graph=self._given_edges,
         )
 
-    def _given_edges(self, pos: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
+    def _given_edges(self, pos: Tensor, batch: Tensor) -> tuple[Tensor, Tensor] | None:
         return self._edges
 
     def energies(self, batch: Batch) -> Tensor:

@@ -26,6 +26,10 @@ class TrainedElementsPotential(EnergyPotential):
         graph: cutoff in Å, number of neighbours, rule.
     """
 
+    graph: GraphSpec
+    elements: Tensor  # their atomic numbers
+    element_energies: Tensor  # eV
+
     def __init__(self, graph: GraphSpec) -> None:
         super().__init__()
         self.graph = graph

@@ -14,6 +14,8 @@ from leignn.potential import Potential
 class MeanEnergyZeroForces(Potential):
     """Nothing to train: one number, the mean energy of a training structure in eV."""
 
+    mean_energy: Tensor
+
     def __init__(self, graph: GraphSpec) -> None:
         super().__init__()
         self.register_buffer("mean_energy", torch.full((), torch.nan, dtype=torch.float64))

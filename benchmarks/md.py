@@ -83,7 +83,7 @@ def calculator(engine: str, size: str, graph: str, device: str) -> LEIGNNCalcula
     run = resolve_run("oc20_standin", "leignn", "smoke", 0).plain()
     config = RunConfig.checked(run | {"graph": vars(GRAPHS[graph]), "hyperparameters": sizes}, "benchmark")
     with tempfile.TemporaryDirectory() as folder:
-        TrainedPotential(model, config, 0.0).save(Path(folder) / "checkpoint.pt")
+        TrainedPotential(model, config, 0.0, range(1, 119)).save(Path(folder) / "checkpoint.pt")
         kind = LEIGNNCalculator if engine == "simulate" else PlainCalculator
         found = kind(Path(folder) / "checkpoint.pt", device)
     if engine == "plain":

@@ -46,8 +46,11 @@ def commands() -> dict[str, tuple[str, str]]:
     """Module and summary of every command; each module of ``leignn/report/figures`` is a ``plot-<name>``."""
     found = dict(COMMANDS)
     for path in sorted(FIGURES.glob("[a-z]*.py")):
-        summary = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()[0]
-        found[f"plot-{path.stem.replace('_', '-')}"] = (f"leignn.report.figures.{path.stem}", summary)
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        found[f"plot-{path.stem.replace('_', '-')}"] = (
+            f"leignn.report.figures.{path.stem}",
+            docstring.partition("\n")[0],
+        )
     return found
 
 

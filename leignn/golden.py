@@ -6,6 +6,7 @@ with 1 above 1e-10.
 
 import argparse
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ def compare_with_golden(path: Path) -> tuple[str, dict[str, float]]:
     return min(tried.items(), key=lambda item: max(item[1].values()))
 
 
-def _worst_errors(golden: dict[str, np.ndarray], update: str) -> dict[str, float]:
+def _worst_errors(golden: dict[str, np.ndarray], update: Literal["nmu", "painn"]) -> dict[str, float]:
     """The larger error of the model itself and of the accelerated one, compiled wherever it can be."""
     plain = _errors(_model_of(golden, update), golden)
     with compiled(True):
@@ -99,7 +100,7 @@ def _relative(found: Tensor, expected: np.ndarray) -> float:
     return float(np.abs(found.numpy() - expected).max() / (scale if scale > 0 else 1.0))
 
 
-def _model_of(golden: dict[str, np.ndarray], update: str) -> LEIGNN:
+def _model_of(golden: dict[str, np.ndarray], update: Literal["nmu", "painn"]) -> LEIGNN:
     parameters = {name[6:]: torch.tensor(golden[name]) for name in golden if name.startswith("param/")}
     model = LEIGNN(
         graph=GraphSpec(float(golden["cutoff"]), int(golden["max_neighbors"]), "ties"),

@@ -227,6 +227,8 @@ class LEIGNN(Potential):
         global_phases: message distributing and aggregating by a global scalar and vector.
     """
 
+    graph: GraphSpec
+
     def __init__(
         self,
         graph: GraphSpec,

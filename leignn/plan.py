@@ -65,8 +65,8 @@ class Plan:
                     merged_run(dataset, model, shown.scale, 0, settings)
                     if result.simulated:
                         self.simulation_arguments(dataset.name, model.name, shown.scale)
-        for model in shown.limitations.drift + shown.limitations.separation:
-            self.model(model)
+        for limited in shown.limitations.drift + shown.limitations.separation:
+            self.model(limited)
 
     # Results
 
@@ -189,7 +189,7 @@ class Plan:
         starts = range(self.configuration.simulation.starts)
         return [f"{folder}/md/start{n}/{file}" for folder in self.run_folders(names) for n in starts]
 
-    def simulation_arguments(self, dataset: str, model: str, scale: str) -> str:
+    def simulation_arguments(self, dataset: str, model: str, scale: Scale) -> str:
         """Arguments of ``simulate`` that say the protocol."""
         shown = self.configuration.simulation
         found = merged_simulation(

@@ -56,6 +56,8 @@ class Potential(nn.Module):
     def edges(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return ``edge_index`` (2, E) and the vectors r_ji = pos[j] + S·cell − pos[i] (E, 3) in Å."""
         if "edge_index" not in batch:
+            if self.graph is None:
+                raise TypeError(f"{type(self).__name__} has no graph to find edges by")
             with torch.no_grad():
                 batch.edge_index, batch.cell_offsets, batch.neighbors = nearest_edges(
                     batch.pos.detach(), batch.cell, batch.pbc, batch.natoms, self.graph

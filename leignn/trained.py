@@ -1,11 +1,14 @@
 """A trained potential: the file that ``train`` writes, and what everything else loads."""
 
+import hashlib
 import io
-import pickle
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from ase.data import chemical_symbols
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
@@ -17,37 +20,78 @@ from leignn.graph import GraphSpec
 from leignn.potential import Potential
 from leignn.registry import build_potential
 
-FORMAT = 1
+FORMAT = 2  # 1 knew neither its elements nor a checksum
+CHECKSUM = "sha256"
+UNKNOWN_NUMBERS = 256  # larger atomic numbers are no element's
 
 
 class TrainedPotential(nn.Module):
-    """A potential with the energy shift it was trained with.
+    """A potential with what it was trained with, in the precision it was trained in.
 
     Args:
         potential: the model.
         config: the run's resolved configuration.
         energy_shift: eV, added to every predicted energy (the training mean, or zero).
+        elements: atomic numbers in the training split; no others are predicted.
     """
 
-    def __init__(self, potential: Potential, config: RunConfig, energy_shift: float) -> None:
+    def __init__(
+        self, potential: Potential, config: RunConfig, energy_shift: float, elements: Iterable[int]
+    ) -> None:
         super().__init__()
         self.potential, self.config, self.energy_shift = potential, config, energy_shift
+        self.elements, self.dtype = sorted(elements), dtype_of(config)
+        known = torch.zeros(UNKNOWN_NUMBERS, dtype=torch.bool)
+        known[self.elements] = True
+        self.register_buffer("_known", known, persistent=False)
 
     @property
     def graph(self) -> GraphSpec | None:
         return self.potential.graph
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """``energy`` (B,) float64 in eV and ``forces`` (N, 3) in eV/Å."""
+        """``energy`` (B,) float64 in eV and ``forces`` (N, 3) in eV/Å.
+
+        Args:
+            batch: positions and cells in :attr:`dtype`, see :func:`leignn.rounding.rounded`.
+
+        Raises:
+            InputError: an element that the model was not trained on.
+        """
+        self.check_elements(batch.atomic_numbers)
         output = self.potential(batch)
         return {**output, "energy": output["energy"].double() + self.energy_shift}
+
+    def admit(self, elements: Iterable[int]) -> None:
+        """Predict these atomic numbers too, although the model was not trained on them."""
+        self._known[list(elements)] = True
+
+    def check_elements(self, numbers: Tensor, name: Callable[[int], str] = "atom {}".format) -> None:
+        """Refuse atomic ``numbers`` (N,) that the model was not trained on; ``name`` is that of an atom.
+
+        Raises:
+            InputError: naming atom and element, and what the model knows.
+        """
+        numbers = numbers.to(self._known.device)
+        known = self._known[numbers.clamp(0, UNKNOWN_NUMBERS - 1)] & (numbers >= 0)
+        known &= numbers < UNKNOWN_NUMBERS
+        if not known.all():
+            atom = int(known.logical_not().nonzero()[0])
+            number = int(numbers[atom])
+            element = chemical_symbols[number] if 0 < number < len(chemical_symbols) else "no element"
+            trained = ", ".join(chemical_symbols[z] for z in self.elements)
+            raise InputError(
+                f"{name(atom)} is {element} (atomic number {number}), which the model was not trained on: "
+                f"it knows {trained}"
+            )
 
     def save(self, path: Path) -> None:
         """Write the checkpoint atomically."""
         content = {
             "format": FORMAT,
             "config": self.config.plain(),
-            "energy_shift": self.energy_shift,
+            "energy_shift": float(self.energy_shift),
+            "elements": self.elements,
             "state_dict": self.potential.state_dict(),
         }
         _write(path, content)
@@ -62,17 +106,53 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     # By a buffer: given a path, torch.save puts its temporary name into the file, and a full disk is not
     # told as such.
     buffer = io.BytesIO()
-    torch.save(content, buffer)
+    torch.save(content | {CHECKSUM: _checksum(content)}, buffer)
     with replacing(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
+def _checksum(content: dict[str, Any]) -> str:
+    """SHA-256 of a checkpoint's content: the numbers, however they are packed."""
+    rest = {key: value for key, value in content.items() if key not in ("state_dict", CHECKSUM)}
+    found = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
+    for key, tensor in content.get("state_dict", {}).items():
+        found.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint, verified."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        number, checksum = content["format"], content.get(CHECKSUM)
+        sound = number != FORMAT or checksum == _checksum(content)
+    except Exception as error:  # PyTorch fails in many ways on what is none
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is no checkpoint of a trained potential: {reason}") from error
+    if number != FORMAT:
+        raise InputError(f"{path} has checkpoint format {number}, not {FORMAT}: train the run again")
+    if not sound:
+        raise InputError(f"{path} is damaged: its content does not have its checksum")
+    return content
+
+
+def dtype_of(config: RunConfig) -> torch.dtype:
+    """Precision of a run's weights, positions and forces, in training and in all that follows.
+
+    ``bf16-mixed`` is a way to train float32 weights: they are evaluated in float32.
+    """
+    return torch.float64 if config.training.precision == "64-true" else torch.float32
+
+
 def potential_of(config: RunConfig) -> Potential:
-    """The untrained potential of a run's configuration, accelerated: all commands build theirs here."""
+    """The untrained potential of a run's configuration in its precision, accelerated: all commands build
+    theirs here.
+    """
     potential = build_potential(
         config.potential, GraphSpec(**config.graph.model_dump()), config.hyperparameters, config.environment
     )
-    return accelerate(potential)
+    return accelerate(potential.to(dtype_of(config)))
 
 
 def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPotential:
@@ -82,17 +162,15 @@ def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPoten
         InputError: the file is missing, damaged or not a checkpoint of this project.
         RunFailedError: the run had failed, or a package is missing.
     """
+    content = _read(path)
+    if "failure" in content:
+        raise RunFailedError(content["failure"])
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if content["format"] != FORMAT:
-            raise InputError(f"{path} has checkpoint format {content['format']}, not {FORMAT}")
-        if "failure" in content:
-            raise RunFailedError(content["failure"])
         config = RunConfig.checked(content["config"], path)
         potential = potential_of(config)
         potential.load_state_dict(content["state_dict"])
-        trained = TrainedPotential(potential, config, content["energy_shift"])
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        trained = TrainedPotential(potential, config, content["energy_shift"], content["elements"])
+    except (RuntimeError, KeyError, TypeError) as error:  # of the code of another version
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is no checkpoint of a trained potential: {reason}") from error
     return trained.to(device).eval().requires_grad_(False)

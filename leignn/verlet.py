@@ -76,12 +76,12 @@ class VerletList:
         Distances change by at most the skin. So the (K+1)-th smallest grows by that at most, and a
         pair whose distance shrinks by that and is still larger is never chosen.
         """
-        target, vector = torch.from_numpy(target), torch.from_numpy(vector)
-        squared = torch.einsum("ex,ex->e", vector, vector)
+        atom, between = torch.from_numpy(target), torch.from_numpy(vector)
+        squared = torch.einsum("ex,ex->e", between, between)
         count = self.spec.max_neighbors + 1
         wider = GraphSpec(self.spec.cutoff + 2 * self.skin, count, "strict")
-        chosen = cut_to_nearest(target, squared, vector, atoms, wider)
-        limit = squared.new_zeros(atoms).scatter_reduce(0, target[chosen], squared[chosen], "amax").sqrt()
-        limit[torch.bincount(target[chosen], minlength=atoms) < count] = torch.inf
+        chosen = cut_to_nearest(atom, squared, between, atoms, wider)
+        limit = squared.new_zeros(atoms).scatter_reduce(0, atom[chosen], squared[chosen], "amax").sqrt()
+        limit[torch.bincount(atom[chosen], minlength=atoms) < count] = torch.inf
         limit = ((limit + self.skin).square() + TIES_TOLERANCE).sqrt() + self.skin
-        return (squared <= limit.square().index_select(0, target)).numpy()
+        return (squared <= limit.square().index_select(0, atom)).numpy()

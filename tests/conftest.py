@@ -9,18 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 from ase.calculators.emt import EMT
 from torch_geometric.data import Batch
 
-from leignn.config.run import resolve_run
+from leignn.config.run import RunConfig, resolve_run
 from leignn.data.frames import collate
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
 from leignn.trained import TrainedPotential, potential_of
+from leignn.training.train import train
 
 
 def pytest_configure() -> None:
@@ -102,8 +104,21 @@ def random_checkpoint(tmp_path_factory) -> Path:
     config = resolve_run("oc20_standin", "leignn", "smoke", 0)
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
-    TrainedPotential(potential_of(config), config, 1.5).save(path)
+    TrainedPotential(potential_of(config), config, 1.5, range(1, 119)).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def copper_checkpoint(copper, tmp_path_factory) -> Path:
+    """A checkpoint of a small LEIGNN, hardly trained."""
+    protocol = {"learning_rate": 1e-3, "batch_size": 8, "evaluate_every": 20, "max_steps": 20}
+    run = resolve_run("oc20_standin", "leignn", "smoke", 0, {"training": protocol})
+    info = run.dataset_info.model_dump() | {"untrained_elements": False}
+    run = RunConfig.checked(run.plain() | {"dataset_info": info}, "test")
+    folder = tmp_path_factory.mktemp("copper")
+    (folder / "config.yaml").write_text(yaml.safe_dump(run.plain()))
+    train(run, *copper, folder, "cpu")
+    return folder / "checkpoint.pt"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
+from made_runs import run_config
 
 from leignn.config.simulation import Simulation
 from leignn.md.ase_engine import AseEngine
@@ -80,6 +81,6 @@ def simulate_many(
     potential: Potential | None = None,
 ) -> list[dict[str, Any]]:
     """``replicas`` with ``potential`` (default: waves), by TorchSim; the outcomes."""
-    trained = TrainedPotential(potential or Waves(), {}, 0.0)
+    trained = TrainedPotential(potential or Waves(), run_config(), 0.0, range(1, 119))
     record = Record(output, "torchsim", settings, seeds, replicas, [{}] * len(replicas))
     return simulate(TorchSimEngine(replicas, settings, seeds, trained, "cpu"), record)

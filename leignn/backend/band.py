@@ -46,7 +46,7 @@ class RadialBasis(model.RadialBasis):
 
     channels: int  # F
 
-    def forward(self, d: Tensor) -> Tensor | Band:
+    def forward(self, d: Tensor) -> Tensor | Band:  # type: ignore[override]
         """(E, R) for small work, where nothing can be compiled, or positions want a gradient."""
         if worthwhile(len(d) * self.channels, LEAST) and possible(d) and not d.requires_grad:
             return Band(self, d)

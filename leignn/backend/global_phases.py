@@ -1,5 +1,7 @@
 """The global phases without what is zero before the first layer, and what nothing reads after the last."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from leignn import model
@@ -12,14 +14,14 @@ class GlobalScalar(model.GlobalScalar):
     last = False  # whether this is the last layer
 
     def distribute(self, x: Tensor, s: Tensor, structure: Tensor) -> Tensor:
-        first, *others = self.mlp_node
+        first: Any = self.mlp_node[0]  # a product
         if not by_onednn(x, first.out_features):
             return super().distribute(x, s, structure)
         # What s_b adds in the first product is the same for all atoms of a structure.
         of_x, of_s = first.weight.split([x.shape[1], s.shape[1]], dim=1)
         of_structure = nn.functional.linear(s, of_s, first.bias)
         value = linear(x, of_x) + of_structure.index_select(0, structure)
-        for part in others:
+        for part in list(self.mlp_node)[1:]:
             value = part(value)
         return x + value
 

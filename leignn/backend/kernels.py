@@ -17,6 +17,7 @@ Arrays that all kernels take:
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numba
 import numpy as np
@@ -24,7 +25,7 @@ import numpy as np
 
 def _compiled(kernel: Callable[..., None]) -> Callable[..., None]:
     # Products and sums may be contracted to one rounding; nothing else is reordered.
-    options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(kernel)
     except RuntimeError:  # no folder can be written to: compiled anew in every process

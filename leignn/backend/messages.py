@@ -148,8 +148,8 @@ def _on_all_threads(
     if threads == 1:
         kernel(0, len(first_edge) - 1, *edges, *arrays(0))
         return
-    cuts = np.searchsorted(first_edge, np.linspace(0, first_edge[-1], threads + 1)[1:-1])
-    cuts = [0, *cuts.tolist(), len(first_edge) - 1]
+    inner = np.searchsorted(first_edge, np.linspace(0, first_edge[-1], threads + 1)[1:-1])
+    cuts = [0, *inner.tolist(), len(first_edge) - 1]
     work = [
         _threads(threads).submit(kernel, cuts[thread], cuts[thread + 1], *edges, *arrays(thread))
         for thread in range(threads)

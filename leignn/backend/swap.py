@@ -1,6 +1,6 @@
 """Exchange the modules of a LEIGNN for accelerated ones, and back."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -49,17 +49,18 @@ def plain(potential: Module) -> Module:
 
 
 def _accelerate(network: model.LEIGNN) -> None:
-    messages, scalars, vectors = network.message_layers, [], []
-    if network.global_phases:
-        scalars, vectors = network.global_scalar_layers, network.global_vector_layers
-    _exchange(ACCELERATED, network.radial_basis, *messages, *scalars, *vectors)
+    basis: Any = network.radial_basis
+    messages: Any = network.message_layers
+    scalars: Any = network.global_scalar_layers if network.global_phases else []
+    vectors: Any = network.global_vector_layers if network.global_phases else []
+    _exchange(ACCELERATED, basis, *messages, *scalars, *vectors)
     # Products with a row for every atom; the first of a scalar's is taken apart by the layer itself.
     products = [message.x_proj for message in messages]
     products += [network.update_layers, *(scalar.mlp_node[1:] for scalar in scalars)]
     products += [vector.mlp_node for vector in vectors]
     for part in products:
         _exchange(ACCELERATED, *part.modules())
-    network.radial_basis.channels = network.out_forces.in_features
+    basis.channels = network.out_forces.in_features
     for layers in (messages, vectors):
         for number, layer in enumerate(layers):
             layer.first = number == 0

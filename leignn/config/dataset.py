@@ -174,6 +174,8 @@ class Dataset(Strict):
     """the benchmark it belongs to (`oc20`, `mdsim`, `md17`, …), for which models may have settings"""
     member: str | None = None
     """column of a table that has the data sets of one `published_as` in one row"""
+    untrained_elements: bool = False
+    """`true` to test also on elements that the training split lacks, which is refused else"""
     labels: Labels
     """which labels every frame has"""
     source: Source

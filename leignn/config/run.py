@@ -39,6 +39,7 @@ class DatasetInfo(Strict):
     energy_name: str
     published_as: str | None
     member: str | None = None
+    untrained_elements: bool = False
 
 
 class RunConfig(Strict):

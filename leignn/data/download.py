@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 import requests
 from tqdm import tqdm
@@ -47,7 +47,7 @@ class _Member:
     name: str
     folder: bool
     regular: bool
-    open: Callable[[], BinaryIO]
+    open: Callable[[], IO[bytes]]
 
 
 def fetch(source: Download, output: Path) -> None:
@@ -186,10 +186,9 @@ def _contents(file: Path) -> Iterator[_Member]:
                 yield _Member(info.filename, info.is_dir(), regular, functools.partial(archive.open, info))
         return
     with tarfile.open(file) as archive:
-        for info in archive:
-            yield _Member(
-                info.name, info.isdir(), info.isfile(), functools.partial(archive.extractfile, info)
-            )
+        for entry in archive:
+            opened = functools.partial(archive.extractfile, entry)  # None only for what is no file
+            yield _Member(entry.name, entry.isdir(), entry.isfile(), opened)  # type: ignore[arg-type]
 
 
 def _unpack_member(member: _Member, members: list[str], file: Path, folder: Path) -> None:

@@ -61,8 +61,8 @@ ATTEMPTS = 50
 def compositions() -> list[tuple[str, ...]]:
     """The elements on the four sites of the cubic cell: A, A3B and AB3 (L1_2), AB (L1_0)."""
     pairs = list(combinations(METALS, 2))
-    ordered = [[(a, a, a, b), (a, a, b, b), (a, b, b, b)] for a, b in pairs]
-    return [(metal,) * 4 for metal in METALS] + [sites for alloys in ordered for sites in alloys]
+    pure: list[tuple[str, ...]] = [(metal,) * 4 for metal in METALS]
+    return pure + [sites for a, b in pairs for sites in ((a, a, a, b), (a, a, b, b), (a, b, b, b))]
 
 
 def formula(sites: tuple[str, ...]) -> str:

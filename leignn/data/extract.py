@@ -40,7 +40,7 @@ def to_atoms(structure: Structure) -> Atoms:
     atoms.info |= {"system_id": structure.system_id, "frame": structure.frame}
     if structure.fixed.any():
         atoms.set_constraint(FixAtoms(mask=structure.fixed))
-    labels = {"energy": structure.energy, "forces": structure.forces}
+    labels: dict[str, float | np.ndarray] = {"energy": structure.energy, "forces": structure.forces}
     found = {name: value for name, value in labels.items() if np.isfinite(value).all()}
     atoms.calc = SinglePointCalculator(atoms, **found)
     return atoms

@@ -14,6 +14,7 @@ from leignn.data.structure import Structure
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
+from leignn.rounding import rounded
 
 EDGE_CACHE_BYTES = 256 * 2**20
 
@@ -25,9 +26,10 @@ def collate(
 ) -> Batch:
     """Join structures, and their edges where given, into one batch.
 
-    Positions, cells and forces get ``dtype``; energies stay float64, because total energies of
-    many atoms lose meV in float32. Fields as in :meth:`leignn.potential.Potential.forward`, and
-    ``tags`` (N,), ``fixed`` (N,), ``energy`` (B,), ``forces`` (N, 3); labels are NaN where missing.
+    Positions and cells get ``dtype`` as :func:`leignn.rounding.rounded` says, forces too; energies stay
+    float64, because total energies of many atoms lose meV in float32. Fields as in
+    :meth:`leignn.potential.Potential.forward`, and ``tags`` (N,), ``fixed`` (N,), ``energy`` (B,),
+    ``forces`` (N, 3); labels are NaN where missing.
     """
     natoms = np.array([len(s.pos) for s in structures])
 
@@ -35,12 +37,12 @@ def collate(
         return torch.from_numpy(np.concatenate([getattr(s, name) for s in structures]))
 
     batch = Batch(
-        pos=join("pos").to(dtype),
+        pos=join("pos"),
         atomic_numbers=join("atomic_numbers").long(),
         tags=join("tags").long(),
         fixed=join("fixed"),
         forces=join("forces").to(dtype),
-        cell=torch.from_numpy(np.stack([s.cell for s in structures])).to(dtype),
+        cell=torch.from_numpy(np.stack([s.cell for s in structures])),
         pbc=torch.from_numpy(np.stack([s.pbc for s in structures])),
         energy=torch.tensor([s.energy for s in structures], dtype=torch.float64),
         natoms=torch.from_numpy(natoms),
@@ -53,7 +55,7 @@ def collate(
         batch.edge_index = torch.from_numpy(index)
         batch.cell_offsets = torch.from_numpy(np.concatenate([offsets for _, offsets in edges]))
         batch.neighbors = torch.from_numpy(counts)
-    return batch
+    return rounded(batch, dtype)
 
 
 class Frames(Dataset):
@@ -86,7 +88,7 @@ class Frames(Dataset):
         self.table = table
         self._stores = {part: Store(Path(stores) / part) for part in sorted(set(self._part))}
         self.dtype = dtype
-        self._manifest, self._graph = manifest, graph
+        self.manifest, self._graph = manifest, graph
         self._edges: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._edge_bytes = 0
 
@@ -97,7 +99,7 @@ class Frames(Dataset):
         structures = [self.structure(index) for index in indices]
         edges = None
         if self._graph is not None:
-            edges = [self._edges_of(i, s) for i, s in zip(indices, structures, strict=True)]
+            edges = [self._edges_of(i, s, self._graph) for i, s in zip(indices, structures, strict=True)]
         batch = collate(structures, edges, self.dtype)
         batch.row = torch.tensor(indices)
         return batch
@@ -107,19 +109,33 @@ class Frames(Dataset):
         found = self.table.iloc[rows.tolist()]
         return ", ".join(f"{s}/{f}" for s, f in zip(found["system_id"], found["frame"], strict=True))
 
+    def atom_name(self, batch: Batch, atom: int) -> str:
+        """What an atom of a batch of these is called in messages: manifest, system/frame, place there."""
+        structure = int(batch.batch[atom])
+        place = atom - int((batch.batch < structure).sum())
+        return f"{self.manifest}: {self.names(batch.row[structure : structure + 1])}, atom {place}"
+
+    def elements(self) -> list[int]:
+        """The atomic numbers that occur."""
+        found: set[int] = set()
+        for part, store in self._stores.items():
+            chosen = np.zeros(len(store), dtype=bool)
+            chosen[self._index[self._part == part]] = True
+            atoms = np.repeat(chosen, np.diff(store.offsets))
+            found |= set(np.unique(store.atomic_numbers[atoms]).tolist())
+        return sorted(found)
+
     def structure(self, index: int) -> Structure:
         """The structure in row ``index`` of the manifest."""
         return self._stores[self._part[index]][int(self._index[index])]
 
     def gather(self, name: str) -> np.ndarray:
         """One value a structure (``energy``, ``frame``, …) in the manifest's order."""
-        values = None
+        first = next(iter(self._stores.values()))
+        values = np.empty(len(self), dtype=getattr(first, name).dtype)
         for part, store in self._stores.items():
             rows = self._part == part
-            found = getattr(store, name)[self._index[rows]]
-            if values is None:
-                values = np.empty(len(self), dtype=found.dtype)
-            values[rows] = found
+            values[rows] = getattr(store, name)[self._index[rows]]
         return values
 
     def mean_energy(self) -> float:
@@ -127,9 +143,9 @@ class Frames(Dataset):
         energies = self.gather("energy")
         return float(np.nanmean(energies)) if np.isfinite(energies).any() else 0.0
 
-    def _edges_of(self, index: int, structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+    def _edges_of(self, index: int, structure: Structure, graph: GraphSpec) -> tuple[np.ndarray, np.ndarray]:
         if index not in self._edges:
-            pairs, offsets = nearest_edges_of(structure.pos, structure.cell, structure.pbc, self._graph)
+            pairs, offsets = nearest_edges_of(structure.pos, structure.cell, structure.pbc, graph)
             if self._edge_bytes > EDGE_CACHE_BYTES or np.abs(offsets).max(initial=0) > 127:
                 return pairs, offsets
             kept = pairs.astype(np.int32), offsets.astype(np.int8)

@@ -41,7 +41,7 @@ class _Text:
     first: int
     count: int
     text: str
-    labels: list[tuple[str, int, float]] | None  # system_id, frame, reference energy of each
+    labels: list[tuple[str, int, float]]  # system_id, frame, reference energy of each; or none
 
 
 def read_part(part: Part, labels: Labels, root: Path, workers: int) -> Iterator[list[Structure]]:
@@ -111,13 +111,13 @@ def _extxyz_texts(path: Path) -> Iterator[_Text]:
                 frames.append(frame)
                 size += len(frame)
                 if size >= CHUNK_CHARACTERS:
-                    yield _Text(str(path), first, len(frames), "".join(frames), None)
+                    yield _Text(str(path), first, len(frames), "".join(frames), [])
                     first, frames, size = first + len(frames), [], 0
     except (EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
         after = f"after frame {first + len(frames) - 1}" if first or frames else "in its first frame"
         raise InputError(f"{path} is truncated or corrupt {after}: {error}") from error
     if frames:
-        yield _Text(str(path), first, len(frames), "".join(frames), None)
+        yield _Text(str(path), first, len(frames), "".join(frames), [])
 
 
 def _frames(file: io.TextIOBase, path: Path) -> Iterator[str]:
@@ -203,7 +203,7 @@ def _parse(chunk: _Text, part: ShardedPart | AsePart, labels: Labels) -> list[St
     found = []
     for number, frame_atoms in enumerate(atoms):
         where = f"{chunk.file}: frame {chunk.first + number}"
-        if chunk.labels is None:
+        if isinstance(part, AsePart):
             structure = _from_atoms(frame_atoms, part, Path(chunk.file), chunk.first + number, where)
         else:
             system_id, frame, reference = chunk.labels[number]

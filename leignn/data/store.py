@@ -40,15 +40,25 @@ BLOCK = 2**16  # structures
 
 
 class Store:
-    """Random access to a store; arrays stay on disk until touched.
+    """Random access to a store; arrays are memory-mapped: they stay on disk until touched.
 
-    Attributes (memory-mapped arrays, S structures, N atoms): ``offsets`` (S+1,), ``pos`` (N, 3),
-    ``atomic_numbers`` (N,), ``tags`` (N,), ``fixed`` (N,), ``forces`` (N, 3), ``cell`` (S, 3, 3),
-    ``pbc`` (S, 3), ``energy`` (S,), ``system_id`` (S,), ``frame`` (S,); ``meta`` is ``store.json``.
+    ``meta`` is ``store.json``. S structures of N atoms in all:
 
     Raises:
         InputError: the folder holds no store, or one of another schema.
     """
+
+    offsets: np.ndarray  # (S + 1,) rows of each structure's atoms
+    pos: np.ndarray  # (N, 3) Å
+    atomic_numbers: np.ndarray  # (N,)
+    tags: np.ndarray  # (N,)
+    fixed: np.ndarray  # (N,)
+    forces: np.ndarray  # (N, 3) eV/Å
+    cell: np.ndarray  # (S, 3, 3) Å
+    pbc: np.ndarray  # (S, 3)
+    energy: np.ndarray  # (S,) eV
+    system_id: np.ndarray  # (S,)
+    frame: np.ndarray  # (S,)
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -136,8 +146,10 @@ def _write_arrays(
                     systems[s.system_id] = (number, s.frame, s.energy)
                 else:
                     ascending = False
-            values = {name: [getattr(s, name) for s in chunk] for name in (*PER_ATOM, *PER_STRUCTURE)}
-            values |= {name: np.concatenate(values[name]) for name in PER_ATOM}
+            values: dict[str, Any] = {
+                name: np.concatenate([getattr(s, name) for s in chunk]) for name in PER_ATOM
+            }
+            values |= {name: [getattr(s, name) for s in chunk] for name in PER_STRUCTURE}
             values["system_id"] = [systems[name][0] for name in values["system_id"]]
             values["offsets"] = counts["atoms"] + np.cumsum([len(s.pos) for s in chunk])
             for name in kinds:

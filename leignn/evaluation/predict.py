@@ -1,15 +1,23 @@
 """Predict splits with a trained run; keep the predictions, a file each."""
 
 import argparse
+import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from ase.data import chemical_symbols
+from torch import Tensor
+from torch_geometric.data import Batch
 from tqdm import tqdm
 
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
+from leignn.errors import RunFailedError
 from leignn.files import replacing_folder
+from leignn.finite import non_finite
+from leignn.provenance import sha256
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
 
@@ -44,20 +52,60 @@ def main(args: argparse.Namespace) -> None:
         with recorded(args.record_failure, record):
             trained = load_trained(args.run / "checkpoint.pt", device)
             for split in args.predict:
-                frames = Frames(args.stores, args.splits / f"{split}.csv", trained.graph)
+                frames = Frames(args.stores, args.splits / f"{split}.csv", trained.graph, trained.dtype)
+                if trained.config.dataset_info.untrained_elements:
+                    trained.admit(_untrained(frames, trained))
                 energy, forces = predict(trained, frames, args.batch_size, device)
-                np.savez(folder / f"{split}.npz", energy=energy, forces=forces)
+                origin = json.dumps(made_from(args.run, args.stores, args.splits / f"{split}.csv", frames))
+                np.savez(folder / f"{split}.npz", energy=energy, forces=forces, made_from=origin)
+
+
+def made_from(run: Path, stores: Path, manifest: Path, frames: Frames) -> dict[str, str]:
+    """SHA-256 of the files that predictions of ``frames`` come from, by what they are."""
+    parts = sorted(set(frames.table["part"]))
+    files = {"checkpoint": run / "checkpoint.pt", "manifest": manifest}
+    files |= {f"store {part}": stores / part / "store.json" for part in parts}
+    return {name: sha256(file) for name, file in files.items()}
+
+
+def _untrained(frames: Frames, trained: TrainedPotential) -> list[int]:
+    found = [number for number in frames.elements() if number not in trained.elements]
+    for number in found:
+        symbol = chemical_symbols[number]
+        print(f"{frames.manifest}: predicted with {symbol}, which the model was not trained on", flush=True)
+    return found
 
 
 def predict(
     trained: TrainedPotential, frames: Frames, batch_size: int, device: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Energies (S,) float64 in eV and forces (N, 3) float32 in eV/Å, in the order of ``frames``."""
+    """Energies (S,) float64 in eV and forces (N, 3) in eV/Å, in the order of ``frames``.
+
+    Forces have the precision of the model.
+
+    Raises:
+        InputError: an element that the model was not trained on.
+        RunFailedError: an energy or force that is not finite.
+    """
+    kind = np.float64 if trained.dtype == torch.float64 else np.float32
     energies, forces = bytearray(), bytearray()  # joining a list of arrays would take twice the memory
     loader = batch_loader(frames, SequentialBatches(len(frames), batch_size))
     for batch in tqdm(loader, desc="predict", unit="batch", disable=not sys.stderr.isatty()):
+        trained.check_elements(batch.atomic_numbers, partial(frames.atom_name, batch))
         with torch.no_grad():
             output = trained(batch.to(device))
+        _check_finite(output, frames, batch)
         energies += output["energy"].cpu().numpy().tobytes()
-        forces += output["forces"].float().cpu().numpy().tobytes()
-    return np.frombuffer(energies, np.float64), np.frombuffer(forces, np.float32).reshape(-1, 3)
+        forces += output["forces"].to(trained.dtype).cpu().numpy().tobytes()
+    return np.frombuffer(energies, np.float64), np.frombuffer(forces, kind).reshape(-1, 3)
+
+
+def _check_finite(output: dict[str, Tensor], frames: Frames, batch: Batch) -> None:
+    energy, forces = (output[name].cpu().numpy() for name in ("energy", "forces"))
+    rows = batch.row.cpu()
+
+    def name(structure: int) -> str:
+        return f"{frames.names(rows[[structure]])} of {frames.manifest}"
+
+    if found := non_finite(energy, forces, batch.natoms.cpu().numpy(), name):
+        raise RunFailedError(found)

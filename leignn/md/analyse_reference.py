@@ -8,7 +8,7 @@ import numpy as np
 from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.simulation import Analysis
 from leignn.errors import InputError
-from leignn.files import replacing
+from leignn.files import write_arrays
 from leignn.md.analysis import comparable, curves_of, diffusivity, tracked
 from leignn.md.observables import pair_distances, pair_distances_mae, rdf, rdf_mae
 from leignn.md.trajectory import Trajectory, reference_trajectory
@@ -35,8 +35,7 @@ def main(args: argparse.Namespace) -> None:
     curves["diffusivity"] = np.array(np.nan)
     if analysis.diffusion is not None and trajectory.frame_time is not None:
         curves["diffusivity"] = np.array(diffusivity(trajectory, analysis.diffusion, "corrected"))
-    with replacing(args.output) as temporary:
-        np.savez(temporary, **curves)
+    write_arrays(args.output, curves)
 
 
 def check_reference(trajectory: Trajectory, analysis: Analysis, where: Path) -> None:

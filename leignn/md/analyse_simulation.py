@@ -15,7 +15,7 @@ from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.run import load_run_config
 from leignn.config.simulation import Analysis
 from leignn.errors import InputError
-from leignn.files import read_arrays, read_json, replacing, write_text
+from leignn.files import read_arrays, read_json, write_arrays, write_text
 from leignn.md.analysis import curves_of, observables
 from leignn.md.trajectory import TooShortError, simulated_trajectory
 from leignn.schemas import validate
@@ -56,8 +56,7 @@ def main(args: argparse.Namespace) -> None:
             content |= _temperature(args.simulation / "thermo.csv")
             content |= observables(trajectory, analysis, reference, outcome["time_ps"])
     validate(content, "observables", args.output)
-    with replacing(args.output.with_suffix(".npz")) as temporary:
-        np.savez(temporary, **curves)
+    write_arrays(args.output.with_suffix(".npz"), curves)
     write_text(args.output, json.dumps(content, indent=1))
 
 

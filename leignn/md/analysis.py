@@ -92,20 +92,27 @@ def diffusivity(trajectory: Trajectory, how: Diffusion, convention: Convention) 
     lag = round(how.lag / how.spacing)
     # One window more than the lag: the reference convention divides by one fewer than there are.
     if len(moved) < lag + 2:
-        length = len(trajectory) * trajectory.frame_time
+        length = len(trajectory) * _frame_time(trajectory)
         raise InputError(f"{length:g} ps are too short for a diffusivity at a lag of {how.lag:g} ps")
     return float(diffusion_by_lag(moved, convention)[lag - 1] / how.spacing * A2_PER_PS)
 
 
 def _moved(trajectory: Trajectory, how: Diffusion) -> np.ndarray:
     """Unwrapped positions of the tracked atoms in the frames that count."""
-    stride = round(how.spacing / trajectory.frame_time)
-    if stride < 1 or not np.isclose(stride * trajectory.frame_time, how.spacing, rtol=1e-3):
-        raise InputError(f"frames {trajectory.frame_time:g} ps apart allow no spacing of {how.spacing:g} ps")
+    frame_time = _frame_time(trajectory)
+    stride = round(how.spacing / frame_time)
+    if stride < 1 or not np.isclose(stride * frame_time, how.spacing, rtol=1e-3):
+        raise InputError(f"frames {frame_time:g} ps apart allow no spacing of {how.spacing:g} ps")
     positions = trajectory.positions[:, tracked(trajectory, how)]
     if trajectory.periodic:
         positions = unwrap(positions, trajectory.cell)
-    return positions[round(how.skip / trajectory.frame_time) :: stride]
+    return positions[round(how.skip / frame_time) :: stride]
+
+
+def _frame_time(trajectory: Trajectory) -> float:
+    if trajectory.frame_time is None:
+        raise InputError("a trajectory whose frames are in no order has no times")
+    return trajectory.frame_time
 
 
 def tracked(trajectory: Trajectory, how: Diffusion) -> np.ndarray:
@@ -150,12 +157,13 @@ def observables(
         except InputError:  # no two atoms are within the range any more
             return np.inf
 
-    window = max(1, round(analysis.window / trajectory.frame_time))
+    frame_time = _frame_time(trajectory)
+    window = max(1, round(analysis.window / frame_time))
     # A simulation that stopped within its first window was stable for as long as it lasted.
     stable = time
     if len(trajectory) >= window:
-        stable = min(time, stability(positions, deviation, window, trajectory.frame_time))
-    found = {
+        stable = min(time, stability(positions, deviation, window, frame_time))
+    found: dict[str, float | str | None] = {
         "stability_ps": stable,
         "rdf_mae": of_rdf(positions) if trajectory.periodic else None,
         "pair_distances_mae": of_pair_distances(positions),

@@ -10,6 +10,7 @@ from ase.md.nose_hoover_chain import NoseHooverChainNVT
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
 from leignn.config.simulation import Simulation
+from leignn.errors import InputError
 from leignn.md.bounds import reason_to_stop
 from leignn.md.start import check_start
 
@@ -29,20 +30,23 @@ class AseEngine:
 
     def __init__(self, atoms: Atoms, settings: Simulation, seed: int) -> None:
         check_start(atoms, f"the start of seed {seed}")
-        self.running, self.atoms = [0], atoms
+        self.running, self.atoms, self._broken = [0], atoms, ""
         self.rng = np.random.default_rng(seed)
         MaxwellBoltzmannDistribution(atoms, temperature_K=settings.temperature, rng=self.rng)
         self.dynamics = _dynamics(atoms, settings, self.rng)
 
     def step(self) -> None:
-        self.dynamics.step()
+        try:
+            self.dynamics.step()
+        except InputError as error:  # atoms have flown to where the potential is not defined
+            self._broken = str(error)
 
     def frames(self) -> dict[int, Atoms]:
         self.atoms.get_forces()  # ASE writes into a file only what has been computed
         return {number: self.atoms for number in self.running}
 
     def stop_broken(self) -> dict[int, str]:
-        reason = reason_to_stop(self.atoms)
+        reason = self._broken or reason_to_stop(self.atoms)
         if not reason:
             return {}
         self.running = []

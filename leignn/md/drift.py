@@ -17,7 +17,7 @@ from leignn.calculator import LEIGNNCalculator
 from leignn.errors import InputError
 from leignn.md.bounds import reason_to_stop
 from leignn.md.limitations import write_rows
-from leignn.md.start import check_start
+from leignn.md.start import check_known, check_start
 from leignn.potential import EnergyPotential
 
 
@@ -56,6 +56,8 @@ def main(args: argparse.Namespace) -> None:
 def _rows(args: argparse.Namespace, starts: list[Atoms]) -> Iterator[dict[str, Any]]:
     """For each time step the mean over all starts, with its standard error."""
     calculator = LEIGNNCalculator(args.checkpoint, args.device)
+    for index, start in enumerate(starts):
+        check_known(start, calculator.trained, f"{args.starts}: frame {index}")
     direct = not isinstance(calculator.trained.potential, EnergyPotential)
     for timestep in args.timesteps:
         found, reasons = [], []

@@ -41,7 +41,7 @@ def compare_with_golden(path: Path) -> dict[str, float]:
         positions, cell = golden["positions"], golden["cell"]
         tracked = positions[:, golden["numbers"] == LITHIUM]
         all_frames, first_quarter = rdf(positions, cell), rdf(positions[: len(positions) // 4], cell)
-        found = {
+        found: dict[str, tuple[np.ndarray | float, np.ndarray]] = {
             "rdf": (all_frames, golden["rdf"]),
             "rdf early": (first_quarter, golden["rdf_first_quarter"]),
             "rdf mae": (rdf_mae(all_frames, first_quarter), golden["rdf_mae"]),

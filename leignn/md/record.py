@@ -16,7 +16,7 @@ from ase.io.jsonio import encode
 
 from leignn.config.simulation import Simulation
 from leignn.errors import InputError
-from leignn.files import read_arrays, read_json, replacing, write_text
+from leignn.files import read_arrays, read_json, write_arrays, write_text
 from leignn.identity import differences
 from leignn.lock import only_writer
 from leignn.provenance import process, sha256
@@ -107,8 +107,8 @@ class Record:
         """Write state.npz: what the engine needs of those still ``running``, and how long their files are."""
         sizes = [[(self.folders[n] / name).stat().st_size for name in GROWING] for n in running]
         identity = json.dumps(self._identity())
-        with replacing(self.state) as temporary:
-            np.savez(temporary, identity=identity, running=running, step=step, sizes=sizes, **arrays)
+        about = {"identity": identity, "running": running, "step": step, "sizes": sizes}
+        write_arrays(self.state, arrays | {name: np.array(value) for name, value in about.items()})
 
     def load(self) -> dict[str, np.ndarray] | None:
         """What :meth:`save` wrote of these very simulations, if it is there; if it is of others, say which.

@@ -14,6 +14,7 @@ from ase.build import molecule
 from leignn.calculator import LEIGNNCalculator
 from leignn.errors import InputError
 from leignn.md.limitations import write_rows
+from leignn.md.start import check_known
 from leignn.potential import EnergyPotential
 
 MOLECULES = ("CO", "NH3")  # of elements that the stand-in's adsorbates have
@@ -46,6 +47,8 @@ def _rows(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     calculator = LEIGNNCalculator(args.checkpoint, args.device)
     direct = not isinstance(calculator.trained.potential, EnergyPotential)
     one, other = (molecule(name) for name in MOLECULES)
+    for name, atoms in zip(MOLECULES, (one, other), strict=True):
+        check_known(atoms, calculator.trained, name)
     for separation in args.separations:
         energy, forces = coupling(calculator, one, other, separation)
         row = {"direct_forces": direct, "separation_ang": separation}

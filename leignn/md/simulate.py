@@ -24,7 +24,7 @@ from leignn.identity import fingerprint, versions
 from leignn.md.ase_engine import AseEngine
 from leignn.md.loop import Engine, simulate
 from leignn.md.record import Record
-from leignn.md.start import check_start
+from leignn.md.start import check_known, check_start
 from leignn.provenance import sha256
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> None:
     replicas = [atoms for _, atoms in frames]
     record = Record(args.output, args.engine, settings, args.seeds, replicas, starts)
     with record.locked(), recorded(args.record_failure, record.fail):
-        engine, trained = _engine(args, replicas, settings)
+        engine, trained = _engine(args, frames, settings)
         model = trained.config.potential.partition(":")[0]
         record.content = {
             "checkpoint": sha256(args.checkpoint),
@@ -85,16 +85,24 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _engine(
-    args: argparse.Namespace, replicas: list[Atoms], settings: Simulation
+    args: argparse.Namespace, frames: list[tuple[int, Atoms]], settings: Simulation
 ) -> tuple[Engine, TrainedPotential]:
+    replicas = [atoms for _, atoms in frames]
     if args.engine == "ase":
         calculator = LEIGNNCalculator(args.checkpoint, args.device, wrap=args.wrap)
+        _check_elements(frames, calculator.trained, args.start)
         replicas[0].calc = calculator
         return AseEngine(replicas[0], settings, args.seeds[0]), calculator.trained
     from leignn.md.torchsim_engine import TorchSimEngine  # a package that not every environment has
 
     trained = load_trained(args.checkpoint, args.device)
+    _check_elements(frames, trained, args.start)
     return TorchSimEngine(replicas, settings, args.seeds, trained, args.device), trained
+
+
+def _check_elements(frames: list[tuple[int, Atoms]], trained: TrainedPotential, path: Path) -> None:
+    for index, atoms in frames:
+        check_known(atoms, trained, f"{path}: frame {index}")
 
 
 def starting_frames(path: Path, number: int | None, seeds: Sequence[int]) -> list[tuple[int, Atoms]]:

@@ -1,10 +1,12 @@
 """What a structure has to be for a simulation to start from it; the integrators take it as given."""
 
 import numpy as np
+import torch
 from ase import Atoms
 from ase.constraints import FixAtoms, FixCartesian
 
 from leignn.errors import InputError
+from leignn.trained import TrainedPotential
 
 
 def check_start(atoms: Atoms, name: str) -> None:
@@ -33,6 +35,15 @@ def check_start(atoms: Atoms, name: str) -> None:
     if not np.isfinite(atoms.cell.array).all() or np.linalg.matrix_rank(periodic, tol=1e-6) < len(periodic):
         raise InputError(f"{name} has a singular cell {atoms.cell.array.tolist()}, periodic in {atoms.pbc}")
     _check_constraints(atoms, name)
+
+
+def check_known(atoms: Atoms, trained: TrainedPotential, name: str) -> None:
+    """Refuse elements that the potential was not trained on, in the structure called ``name``.
+
+    Raises:
+        InputError: as of :meth:`leignn.trained.TrainedPotential.check_elements`.
+    """
+    trained.check_elements(torch.from_numpy(atoms.numbers), lambda atom: f"{name}, atom {atom}")
 
 
 def _check_constraints(atoms: Atoms, name: str) -> None:

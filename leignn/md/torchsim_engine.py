@@ -82,7 +82,9 @@ class TorchSimEngine:
         if self.settings.thermostat == "langevin":
             friction = self.settings.friction / units.fs
             noise = [self.generators[number] for number in running]
-            self.dynamics = Langevin(self.model, timestep, temperature, friction, noise)
+            self.dynamics: Langevin | NoseHoover = Langevin(
+                self.model, timestep, temperature, friction, noise
+            )
         else:
             damping, momenta = self.settings.damping * timestep, join([thermostats])
             self.dynamics = NoseHoover(self.model, timestep, temperature, damping, state, momenta)

@@ -9,6 +9,7 @@ from torch_sim.models.interface import ModelInterface
 from torch_sim.state import SimState
 
 from leignn.graph import nearest_edges
+from leignn.rounding import rounded
 from leignn.trained import TrainedPotential
 
 
@@ -39,9 +40,9 @@ class TorchSimPotential(ModelInterface):
         pbc = torch.tensor([state.pbc] * 3 if self.pbc is None else list(self.pbc), device=cell.device)
         pbc = pbc.expand(len(natoms), 3)
         batch = Batch(
-            pos=state.positions.float(),
+            pos=state.positions,
             atomic_numbers=state.atomic_numbers.long(),
-            cell=cell.float(),
+            cell=cell,
             pbc=pbc,
             natoms=natoms,
             batch=state.system_idx,
@@ -50,5 +51,5 @@ class TorchSimPotential(ModelInterface):
             batch.edge_index, batch.cell_offsets, batch.neighbors = nearest_edges(
                 state.positions, cell, pbc, natoms, self.trained.graph
             )
-        output = self.trained(batch)
+        output = self.trained(rounded(batch, self.trained.dtype))
         return {"energy": output["energy"].to(self._dtype), "forces": output["forces"].to(self._dtype)}

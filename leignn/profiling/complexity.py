@@ -152,11 +152,14 @@ def profile_crystals(models: dict[str, Profiled], longest: float) -> list[dict[s
                 row |= {"neighbors": graph.max_neighbors} if graph else {}
                 rows.append(row)
                 if name in last:
-                    before, *cost = last[name]
-                    row["status"] = too_large(size / before, *cost, longest, device) or "ok"
+                    before, time, memory = last[name]
+                    row["status"] = too_large(size / before, time, memory, longest, device) or "ok"
                 if row["status"] != "ok":
                     continue
                 spec = graph or model.potential.graph
+                if spec is None:
+                    row["status"] = "not tried: the model makes its own graph"
+                    continue
                 if spec not in batches:
                     batches[spec] = _batch(crystal, spec).to(device)
                 row |= _shape(batches[spec])

@@ -28,7 +28,7 @@ class NoModules:
 def dispatched_flops(function: Callable[[], object]) -> int:
     """Operations of the matrix products and convolutions in one call, gradients included."""
     counter = FlopCounterMode(display=False)
-    counter.mod_tracker = NoModules()
+    counter.mod_tracker = NoModules()  # type: ignore[assignment]
     with counter:
         function()
     return counter.get_total_flops()

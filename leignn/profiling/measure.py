@@ -56,10 +56,11 @@ def interleaved(
             synchronise(device)
             if number:  # round 0 warms up
                 times[name].append(clock() - start)
-    return {
-        name: Timing(*(float(q) for q in np.quantile(values, [0.5, 0.25, 0.75, 0])), len(values))
-        for name, values in times.items()
-    }
+    timings = {}
+    for name, values in times.items():
+        median, low, high, best = np.quantile(values, [0.5, 0.25, 0.75, 0]).tolist()
+        timings[name] = Timing(median, low, high, best, len(values))
+    return timings
 
 
 def peak_memory(function: Callable[[], object], device: str) -> int:

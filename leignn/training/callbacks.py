@@ -71,7 +71,7 @@ class RunLog(Callback):
         if not path.exists():
             write_text(path, ",".join(LOG_COLUMNS) + "\n")
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if trainer.sanity_checking:
             return
         value = {name: float(metric) for name, metric in trainer.callback_metrics.items()}

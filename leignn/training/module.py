@@ -31,6 +31,12 @@ class TrainingModule(pl.LightningModule):
         monitor: what the rate's schedule follows, see :func:`leignn.training.monitor.monitored`.
     """
 
+    train_loss: MeanMetric
+    train_energy_mae: MeanMetric
+    train_forces_mae: MeanMetric
+    val_energy_mae: MeanMetric
+    val_forces_mae: MeanMetric
+
     def __init__(self, potential: Potential, training: Training, energy_shift: float, monitor: str) -> None:
         super().__init__()
         self.monitor = monitor
@@ -46,7 +52,8 @@ class TrainingModule(pl.LightningModule):
         config = self.training_config
         loss = config.energy_weight * errors.energy + config.forces_weight * errors.forces
         if not torch.isfinite(loss):
-            frames = self.trainer.train_dataloader.dataset
+            loader: Any = self.trainer.train_dataloader
+            frames = loader.dataset
             found = _non_finite(output, batch, frames)
             raise RunFailedError(
                 f"the loss is {loss.item()} at step {self.global_step}, batch (system/frame) "
@@ -61,7 +68,8 @@ class TrainingModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         output = self.potential(batch)
-        frames = self.trainer.val_dataloaders.dataset
+        loader: Any = self.trainer.val_dataloaders
+        frames = loader.dataset
         if found := _non_finite(output, batch, frames):
             raise RunFailedError(f"{found}, in validation after step {self.global_step}")
         errors = absolute_errors(output, batch, self.energy_shift)
@@ -76,7 +84,8 @@ class TrainingModule(pl.LightningModule):
             self.log(name, metric.compute())
             metric.reset()
         if not self.trainer.sanity_checking and self.trainer.state.fn == "fit":
-            self.log("learning_rate", self.optimizers().param_groups[0]["lr"])
+            optimizer: Any = self.optimizers()
+            self.log("learning_rate", optimizer.param_groups[0]["lr"])
             self.plateau.step(self.trainer.callback_metrics[self.monitor])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -16,7 +16,7 @@ from leignn.data.frames import Frames
 from leignn.errors import InputError, RunFailedError
 from leignn.files import write_text
 from leignn.potential import Potential
-from leignn.trained import potential_of
+from leignn.trained import dtype_of, potential_of
 from leignn.training.failure import add_argument, recorded
 
 FAILURE = "failure"
@@ -57,9 +57,8 @@ def starting_point(config: RunConfig, stores: Path, splits: Path) -> tuple[Poten
     """
     training = config.training
     pl.seed_everything(config.seed, verbose=False)
-    dtype = torch.float64 if training.precision == "64-true" else torch.float32
-    potential = potential_of(config).to(dtype)
-    frames = Frames(stores, splits / "train.csv", potential.graph, dtype)
+    potential = potential_of(config)
+    frames = Frames(stores, splits / "train.csv", potential.graph, dtype_of(config))
     shifted = training.energy_target == "minus_train_mean"
     return potential, frames, frames.mean_energy() if shifted else 0.0
 

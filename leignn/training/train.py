@@ -62,7 +62,8 @@ def main(args: argparse.Namespace) -> None:
         shutil.rmtree(args.output / "resume", ignore_errors=True)
 
     # Processes that Lightning starts to share the work come here too, under the lock of the first.
-    lock = nullcontext() if rank_zero_only.rank else only_writer(args.output)
+    rank = rank_zero_only.rank  # type: ignore[attr-defined]
+    lock = nullcontext() if rank else only_writer(args.output)
     with lock, recorded(args.record_failure, record):
         statistics = read_statistics(args.statistics) if args.statistics else {}
         train(config, args.stores, args.splits, args.output, args.device, statistics, args.processes)
@@ -156,7 +157,8 @@ def train(
         best_step = 0
 
     if trainer.is_global_zero:
-        TrainedPotential(potential, config, energy_shift).save(output / "checkpoint.pt")
+        elements = train_frames.elements()
+        TrainedPotential(potential, config, energy_shift, elements).save(output / "checkpoint.pt")
         record = process(started) | {
             "data": data,
             "code": identity["code"],

@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,11 +18,17 @@ from leignn.neighbors import nearest_edges_of
 from leignn.trained import TrainedPotential, load_trained
 
 
+class TrainedLEIGNN(TrainedPotential):
+    """A trained potential that is known to be a LEIGNN."""
+
+    potential: LEIGNN
+
+
 @dataclass(frozen=True)
 class Example:
     """A trained LEIGNN in double precision and one labelled structure of its data set."""
 
-    trained: TrainedPotential
+    trained: TrainedLEIGNN
     structure: Structure
 
     @property
@@ -36,7 +43,9 @@ class Example:
     def batch(self, structure: Structure, edges: tuple[np.ndarray, np.ndarray] | None = None) -> Batch:
         """A float64 batch of ``structure`` with its own graph, or with the given edges and offsets."""
         if edges is None:
-            edges = nearest_edges_of(structure.pos, structure.cell, structure.pbc, self.trained.graph)
+            edges = nearest_edges_of(
+                structure.pos, structure.cell, structure.pbc, self.trained.potential.graph
+            )
         return collate([structure], [edges], torch.float64)
 
 
@@ -48,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
 
 
-def load_leignn(checkpoint: Path) -> TrainedPotential:
+def load_leignn(checkpoint: Path) -> TrainedLEIGNN:
     """Load a trained LEIGNN in double precision, as its equations are written.
 
     Raises:
@@ -58,7 +67,7 @@ def load_leignn(checkpoint: Path) -> TrainedPotential:
     trained = load_trained(checkpoint)
     if not isinstance(trained.potential, LEIGNN):
         raise InputError(f"{checkpoint} holds a {type(trained.potential).__name__}, not a LEIGNN")
-    return plain(trained.double())
+    return cast(TrainedLEIGNN, plain(trained.double()))
 
 
 def load_example(args: argparse.Namespace) -> Example:

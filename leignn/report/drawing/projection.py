@@ -59,5 +59,5 @@ def draw_lines(axis: Axes, start: np.ndarray, vector: np.ndarray, view: np.ndarr
 def draw_arrows(axis: Axes, start: np.ndarray, vector: np.ndarray, view: np.ndarray, **style: Any) -> None:
     """An arrow from each of ``start`` (k, 3) along ``vector`` (k, 3), both in Å."""
     a, d = start @ view.T, vector @ view.T
-    options = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.008, "zorder": 6}
-    axis.quiver(a[:, 0], a[:, 1], d[:, 0], d[:, 1], **options | style)
+    style = {"scale": 1, "width": 0.008, "zorder": 6} | style
+    axis.quiver(a[:, 0], a[:, 1], d[:, 0], d[:, 1], angles="xy", scale_units="xy", **style)

@@ -48,7 +48,8 @@ def measure_symmetry(shown: Example, rotation: np.ndarray) -> Symmetry:
     """Rotate the structure by ``rotation`` (3, 3) and compare what the model predicts."""
     before = shown.structure
     after = dataclasses.replace(before, pos=before.pos @ rotation.T, cell=before.cell @ rotation.T)
-    edges, new = (nearest_edges_of(s.pos, s.cell, s.pbc, shown.trained.graph) for s in (before, after))
+    graph = shown.trained.potential.graph
+    edges, new = (nearest_edges_of(s.pos, s.cell, s.pbc, graph) for s in (before, after))
     energy, forces = predict(shown, before, edges)
     carried_energy, carried_forces = predict(shown, after, edges)
     rebuilt_energy, rebuilt_forces = predict(shown, after, new)

@@ -122,7 +122,7 @@ def _words(model: LEIGNN) -> dict[str, list[str]]:
         "Local message updating": [type(model.update_layers[0])],
     }
     if model.global_phases:
-        pair = type(model.global_scalar_layers[0]), type(model.global_vector_layers[0])
+        pair: list[Any] = [type(model.global_scalar_layers[0]), type(model.global_vector_layers[0])]
         described["Global message distributing"] = [layer.distribute for layer in pair]
         described["Global message aggregating"] = [layer.aggregate for layer in pair]
     return {name: [_sentence(item) for item in items] for name, items in described.items()}

@@ -108,10 +108,10 @@ def _difference(shown: Example, pair: tuple[np.ndarray, np.ndarray], element: in
 
 def _draw_graph(axis: Axes, shown: Example) -> None:
     empty_panel(axis, "a", "Graph of an atomic structure")
-    s, spec = shown.structure, shown.trained.graph
+    s, spec = shown.structure, shown.trained.potential.graph
     batch = shown.batch(s)
-    (source, target), vector = shown.trained.potential.edges(batch)
-    source, target, vector = source.numpy(), target.numpy(), vector.numpy()
+    edge_index, between = shown.trained.potential.edges(batch)
+    (source, target), vector = edge_index.numpy(), between.numpy()
     images = batch.cell_offsets.numpy().any(axis=1)
     within = ~images & (source < target)
     draw_lines(axis, s.pos[target[within]], vector[within], SIDE_VIEW, color="0.75", lw=0.5)
@@ -140,7 +140,9 @@ def _draw_rings(axis: Axes, rings: tuple[np.ndarray, np.ndarray], element: int, 
     empty_panel(axis, "b", "Distances do not tell these apart")
     cutoff = CUTOFF_PER_BOND * bond
     for pos, placed in zip(rings, _draw_both(axis, rings, element, bond), strict=True):
-        axis.add_patch(Circle(placed[1, :2], cutoff, fill=False, linestyle="--", lw=0.9, ec=COLOURS[1]))
+        axis.add_patch(
+            Circle(tuple(placed[1, :2]), cutoff, fill=False, linestyle="--", lw=0.9, ec=COLOURS[1])
+        )
         around = [j for j, i in edges_of(pos, cutoff) if i == 1]
         inside = placed[[1, *around]].mean(axis=0)
         for j in around:
@@ -190,8 +192,10 @@ def _draw_angle(axis: Axes, pos: np.ndarray, i: int, neighbours: list[int]) -> N
     a, b = (np.degrees(np.arctan2(*(pos[n] - pos[i])[1::-1])) for n in (j, k))
     if (b - a) % 360 > 180:
         a, b = b, a
-    bond = np.linalg.norm(pos[j] - pos[i])
-    axis.add_patch(Arc(pos[i, :2], 0.7 * bond, 0.7 * bond, theta1=a, theta2=b, color=COLOURS[0], lw=1.2))
+    bond = float(np.linalg.norm(pos[j] - pos[i]))
+    axis.add_patch(
+        Arc(tuple(pos[i, :2]), 0.7 * bond, 0.7 * bond, theta1=a, theta2=b, color=COLOURS[0], lw=1.2)
+    )
     inward = (pos[j] + pos[k] - 2 * pos[i])[:2]
     place = pos[i, :2] - 0.42 * bond * inward / np.linalg.norm(inward)
     _label(axis, place, f"{angle(pos, j, i, k):.0f}°", 8, COLOURS[0])
@@ -200,7 +204,9 @@ def _draw_angle(axis: Axes, pos: np.ndarray, i: int, neighbours: list[int]) -> N
 
 def _label(axis: Axes, place: np.ndarray, text: str, size: float, colour: str = "black") -> None:
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    axis.text(*place, text, fontsize=size, ha="center", va="center", color=colour, bbox=box, zorder=2.5)
+    axis.text(
+        place[0], place[1], text, fontsize=size, ha="center", va="center", color=colour, bbox=box, zorder=2.5
+    )
 
 
 def _draw_chains(

@@ -116,7 +116,8 @@ def _vectors_by_layer(model: LEIGNN, batch: Batch) -> tuple[Tensor, dict[nn.Modu
 
 def _phases(model: LEIGNN, vectors: dict[nn.Module, tuple[Tensor, Tensor]]) -> list[tuple[str, Tensor]]:
     """What every phase adds to the vectors (N, 3, F): their sum is what the forces are read from."""
-    found, last = [], 0.0
+    found: list[tuple[str, Tensor]] = []
+    last: Tensor | float = 0.0  # before the first layer
     for layer, modules in enumerate(zip(model.message_layers, model.update_layers, strict=True), 1):
         (before, passed), (_, updated) = (vectors[module] for module in modules)
         if model.global_phases and layer > 1:

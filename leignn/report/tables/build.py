@@ -5,6 +5,7 @@ Its declaration in ``config/results`` says what it shows; a cell that was not ru
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,12 +108,12 @@ def _block(
     title = dataset if declared.members or info is None else info.title
     published_as = info.published_as if info else dataset
     stand_in = info is not None and info.stand_in
-    head = {"dataset": dataset, "dataset_title": title, "stand_in": stand_in, "scale": scale}
+    head: dict[str, Any] = {"dataset": dataset, "dataset_title": title, "stand_in": stand_in, "scale": scale}
     paper = published[published["dataset"] == (published_as or declared.published_for)]
     paper = paper.set_index("model")
     models = dict.fromkeys([*([TRIVIAL] if declared.trivial else []), *paper.index])
     models |= dict.fromkeys(run.metrics["title"] for run in runs)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for model in models:
         of_runs = [run for run in runs if run.metrics["title"] == model]
         of_simulations = [s for s in simulations if s.observables["title"] == model]

@@ -8,7 +8,6 @@ import yaml
 
 from leignn.config.run import resolve_run
 from leignn.trained import TrainedPotential, potential_of
-from leignn.training.train import train
 
 
 @pytest.fixture(scope="session")
@@ -20,15 +19,5 @@ def untrained(tmp_path_factory) -> dict[str, Path]:
         torch.manual_seed(0)
         found[name] = tmp_path_factory.mktemp(name)
         (found[name] / "config.yaml").write_text(yaml.safe_dump(run.plain()))
-        TrainedPotential(potential_of(run), run, 7.0).save(found[name] / "checkpoint.pt")
+        TrainedPotential(potential_of(run), run, 7.0, range(1, 119)).save(found[name] / "checkpoint.pt")
     return found
-
-
-@pytest.fixture(scope="session")
-def copper_checkpoint(copper, tmp_path_factory) -> Path:
-    """A checkpoint of a small LEIGNN, hardly trained."""
-    protocol = {"learning_rate": 1e-3, "batch_size": 8, "evaluate_every": 20, "max_steps": 20}
-    run = resolve_run("oc20_standin", "leignn", "smoke", 0, {"training": protocol})
-    folder = tmp_path_factory.mktemp("copper")
-    train(run, *copper, folder, "cpu")
-    return folder / "checkpoint.pt"

@@ -6,13 +6,12 @@ import sys
 
 import ase.io
 import pytest
-import torch
 from ase.build import bulk
 
 from leignn import cli
 from leignn.config.run import resolve_run
 from leignn.md.record import Record
-from leignn.trained import save_failure
+from leignn.trained import load_trained, save_failure
 
 
 def test_by_command_with_a_trained_potential(copper_checkpoint, tmp_path, capsys) -> None:
@@ -88,8 +87,9 @@ def test_what_a_simulation_depends_on_has_changed(
     command = stopped(engine)
     started = ase.io.read(tmp_path / "md" / ("" if engine == "ase" else "seed1") / "trajectory.extxyz", 0)
     if what == "checkpoint":
-        content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-        torch.save(content | {"energy_shift": 2.0}, tmp_path / "checkpoint.pt")
+        trained = load_trained(tmp_path / "checkpoint.pt")
+        trained.energy_shift = 2.0
+        trained.save(tmp_path / "checkpoint.pt")
     elif what == "code":
         monkeypatch.setattr("leignn.md.simulate.fingerprint", lambda *modules: "other")
     elif what == "structure":

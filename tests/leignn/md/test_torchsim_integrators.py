@@ -7,6 +7,7 @@ import pytest
 import torch
 from ase import units
 from ase.md.nose_hoover_chain import NoseHooverChainNVT
+from made_runs import run_config
 from simulations import Waves, WavesCalculator, crystal, protocol, simulate_many, simulate_one
 from torch_sim.integrators.nvt import nvt_nose_hoover
 from torch_sim.io import atoms_to_state
@@ -36,7 +37,7 @@ def test_kinetic_energy_is_canonical_as_ases_is(tmp_path) -> None:
 def test_nose_hoover_is_torchsims_and_ases(tmp_path) -> None:
     """TorchSim's with its chain's second mass; ASE's with the mass of the protocol, to O(Δt²)."""
     timestep, kt = 2 * units.fs, 400 * units.kB
-    model = TorchSimPotential(TrainedPotential(Waves(), {}, 0.0), "cpu")
+    model = TorchSimPotential(TrainedPotential(Waves(), run_config(), 0.0, range(1, 119)), "cpu")
     begin, step = nvt_nose_hoover(
         model=model, dt=torch.tensor(timestep), kT=torch.tensor(kt), chain_length=2, chain_steps=1, sy_steps=1
     )

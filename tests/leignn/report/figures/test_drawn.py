@@ -44,7 +44,7 @@ def trained(graph: GraphSpec, **changes) -> TrainedPotential:
     torch.manual_seed(3)
     potential = LEIGNN(graph, **MODEL | changes)
     config = run_config(hyperparameters=MODEL | changes, graph=dataclasses.asdict(graph))
-    return TrainedPotential(potential, config, 0.0).eval().requires_grad_(False)
+    return TrainedPotential(potential, config, 0.0, range(1, 119)).eval().requires_grad_(False)
 
 
 def structure_of(pos: np.ndarray, symbol: str = "C") -> Structure:
@@ -220,6 +220,6 @@ def test_another_model_is_one_sentence_and_a_failed_run_a_gap(tmp_path, argument
     assert grid.rows == []
     numbers = {"hidden_channels": 8, "num_filters": 8, "num_interactions": 1, "num_gaussians": 4}
     other = run_config(potential="baselines.schnet:SchNet", hyperparameters=numbers)
-    TrainedPotential(SchNet(GraphSpec(6.0, 20), **numbers), other, 0.0).save(checkpoint)
+    TrainedPotential(SchNet(GraphSpec(6.0, 20), **numbers), other, 0.0, range(1, 119)).save(checkpoint)
     assert main(["plot-messages", *arguments]) == 2
     assert "holds a SchNet, not a LEIGNN" in capsys.readouterr().err

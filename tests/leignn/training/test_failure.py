@@ -1,0 +1,87 @@
+"""Runs that fail: recorded, and told in a sentence."""
+
+import re
+
+import pytest
+import yaml
+from training_runs import PROTOCOL, config
+
+import baselines
+from baselines.trivial import MeanEnergyZeroForces
+from leignn import cli
+from leignn.errors import RunFailedError
+from leignn.report.runs import load_run
+from leignn.trained import load_trained
+from leignn.training.train import train
+
+
+def test_a_diverging_run_stops_with_a_sentence(copper, tmp_path) -> None:
+    with pytest.raises(RunFailedError, match="the loss is .* at step 1, batch .* cu/"):
+        train(config(learning_rate=1e30, clip_norm=1e30), *copper, tmp_path / "run", "cpu")
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_a_failed_prediction_is_recorded_whole(copper, tmp_path, monkeypatch) -> None:
+    """The second of two splits fails: no half set of predictions is left."""
+    stores, splits = copper
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump(config("trivial").plain()))
+    train(config("trivial"), stores, splits, folder, "cpu", {"mean_energy": 1.0})
+    forward, calls = MeanEnergyZeroForces.forward, []
+
+    def refusing(self, batch):
+        calls.append(len(batch.natoms))
+        if len(calls) > 1:
+            raise RunFailedError("element X is unknown")
+        return forward(self, batch)
+
+    monkeypatch.setattr(MeanEnergyZeroForces, "forward", refusing)
+    paths = ["--run", str(folder), "--stores", str(stores), "--splits", str(splits)]
+    predictions = folder / "predictions"
+    predicting = ["predict", *paths, "--predict", "val", "test", "--output", str(predictions)]
+    assert cli.main([*predicting, "--record-failure"]) == 0
+    assert [file.name for file in predictions.iterdir()] == ["failure.txt"]
+    scoring = ["score", *paths, "--predictions", str(predictions), "--output", f"{folder}/metrics.json"]
+    assert cli.main(scoring) == 0
+    assert load_run(folder).metrics["message"] == "element X is unknown"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training": PROTOCOL | {"learning_rate": 1e30, "clip_norm": 1e30}}, "the loss is"),
+        (
+            {"potential": "baselines.foreign:Model"},
+            "needs the package 'absent_package'.*workflow/envs/torch",
+        ),
+    ],
+)
+def test_a_failed_run_is_recorded_up_to_the_table(copper, tmp_path, monkeypatch, changes, message) -> None:
+    """As the workflow runs it: every command ends well, the run's metrics say what happened."""
+    stores, splits = copper
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(yaml.safe_dump(config().plain() | changes))
+    (tmp_path / "foreign.py").write_text("import absent_package")
+    monkeypatch.setattr("baselines.__path__", [*baselines.__path__, str(tmp_path)])
+    paths = ["--stores", str(stores), "--splits", str(splits)]
+    fitting = ["fit-statistics", "--config", f"{folder}/config.yaml", *paths]
+    assert cli.main([*fitting, "--output", f"{folder}/statistics.json", "--record-failure"]) == 0
+    training = ["train", "--config", f"{folder}/config.yaml", *paths, "--output", str(folder)]
+    training += ["--statistics", f"{folder}/statistics.json", "--device", "cpu"]
+    assert cli.main(training) == 2
+    assert not (folder / "checkpoint.pt").exists()
+    assert cli.main([*training, "--record-failure"]) == 0
+    predictions = f"{folder}/predictions"
+    predicting = ["predict", "--run", str(folder), *paths, "--predict", "test", "--output", predictions]
+    assert cli.main(predicting) == 2
+    assert cli.main([*predicting, "--record-failure"]) == 0
+    scoring = ["score", "--run", str(folder), *paths, "--predictions", predictions]
+    assert cli.main([*scoring, "--output", f"{folder}/metrics.json"]) == 0
+    run = load_run(folder)
+    assert run.metrics["status"] == "failed" and re.search(message, run.metrics["message"])
+    assert run.metrics["splits"] == {} and run.log().empty
+    assert run.provenance()["failure"] == run.metrics["message"]
+    with pytest.raises(RunFailedError, match=message):
+        load_trained(folder / "checkpoint.pt")
