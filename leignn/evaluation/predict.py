@@ -1,6 +1,7 @@
 """Predict splits with a trained run; keep the predictions, a file each."""
 
 import argparse
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import RunFailedError
 from leignn.files import replacing_folder
 from leignn.finite import non_finite
+from leignn.provenance import sha256
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
 
@@ -54,7 +56,16 @@ def main(args: argparse.Namespace) -> None:
                 if trained.config.dataset_info.untrained_elements:
                     trained.admit(_untrained(frames, trained))
                 energy, forces = predict(trained, frames, args.batch_size, args.device)
-                np.savez(folder / f"{split}.npz", energy=energy, forces=forces)
+                origin = json.dumps(made_from(args.run, args.stores, args.splits / f"{split}.csv", frames))
+                np.savez(folder / f"{split}.npz", energy=energy, forces=forces, made_from=origin)
+
+
+def made_from(run: Path, stores: Path, manifest: Path, frames: Frames) -> dict[str, str]:
+    """SHA-256 of the files that predictions of ``frames`` come from, by what they are."""
+    parts = sorted(set(frames.table["part"]))
+    files = {"checkpoint": run / "checkpoint.pt", "manifest": manifest}
+    files |= {f"store {part}": stores / part / "store.json" for part in parts}
+    return {name: sha256(file) for name, file in files.items()}
 
 
 def _untrained(frames: Frames, trained: TrainedPotential) -> list[int]:
