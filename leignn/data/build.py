@@ -11,6 +11,7 @@ import ase
 import numpy as np
 from tqdm import tqdm
 
+from leignn.arguments import output_folder, positive
 from leignn.config.dataset import DATASET_HELP, AsePart, Dataset, Part, load_dataset
 from leignn.data.readers import raw_files, read_part, system_name
 from leignn.data.store import write_store
@@ -23,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--part", required=True, help="name of the part in that file")
     parser.add_argument("--raw", type=Path, required=True, help="folder the part's path is relative to")
-    parser.add_argument("--output", type=Path, required=True, help="the store's folder")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="parsing processes")
+    parser.add_argument("--output", type=output_folder, required=True, help="the store's folder")
+    parser.add_argument("--workers", type=positive, default=os.cpu_count(), help="parsing processes")
 
 
 def main(args: argparse.Namespace) -> None:

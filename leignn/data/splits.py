@@ -16,6 +16,7 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 from pandas.api.types import union_categoricals
 
+from leignn.arguments import output_folder
 from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.splits import ByCounts, ByManifest, ByMDSim, ByOC20, ByParts, Splits
 from leignn.data.store import BLOCK, Store
@@ -29,7 +30,7 @@ COLUMNS = ["part", "index", "system_id", "frame"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
-    parser.add_argument("--output", type=Path, required=True, help="folder for <split>.csv, splits.json")
+    parser.add_argument("--output", type=output_folder, required=True, help="folder for <split>.csv")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leignn.arguments import output_file
 from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.simulation import Analysis
 from leignn.errors import InputError
@@ -17,7 +18,7 @@ from leignn.md.trajectory import Trajectory, reference_trajectory
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
-    parser.add_argument("--output", type=Path, required=True, help="file (.npz)")
+    parser.add_argument("--output", type=output_file, required=True, help="file (.npz)")
 
 
 def main(args: argparse.Namespace) -> None:
