@@ -32,7 +32,9 @@ def main(args: argparse.Namespace) -> None:
     first, second = (pair_distances(half) for half in halves)
     curves["pair_distances_mae_of_halves"] = np.array(pair_distances_mae(first, second))
     if trajectory.periodic:
-        curves["rdf_mae_of_halves"] = np.array(rdf_mae(*(rdf(half, trajectory.cell) for half in halves)))
+        curves["rdf_mae_of_halves"] = np.array(
+            rdf_mae(*(rdf(half, trajectory.cell, analysis.images) for half in halves))
+        )
     curves["diffusivity"] = np.array(np.nan)
     if analysis.diffusion is not None and trajectory.frame_time is not None:
         curves["diffusivity"] = np.array(diffusivity(trajectory, analysis.diffusion, "corrected"))
