@@ -4,8 +4,10 @@ import argparse
 import ast
 import errno
 import importlib
+import io
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from leignn.errors import InputError
 from leignn.memory import keep_freed_memory
@@ -54,9 +56,19 @@ def commands() -> dict[str, tuple[str, str]]:
     return found
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its errors are ours: one sentence, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return its exit code (0, or 2 for bad input)."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal in ASCII cannot show Å
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="leignn", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, (_, summary) in commands().items():
@@ -80,7 +92,7 @@ def _run(command: str, argv: list[str]) -> int:
     module_name, summary = commands()[command]
     try:
         module = importlib.import_module(module_name)
-        parser = argparse.ArgumentParser(prog=f"leignn {command}", description=module.__doc__ or summary)
+        parser = _Parser(prog=f"leignn {command}", description=module.__doc__ or summary)
         module.add_arguments(parser)
         return module.main(parser.parse_args(argv)) or 0
     except ModuleNotFoundError as error:

@@ -4,16 +4,18 @@ import json
 import os
 import shutil
 import tempfile
-import zlib
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from leignn.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -34,8 +36,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """As :func:`replacing`, for a folder; one that is already there is replaced as a whole."""
-    path = Path(path)
+    """As :func:`replacing`, for a folder; one that is already there is replaced as a whole.
+
+    Where ``path`` is a symbolic link, what it points to is replaced, and the link stays.
+    """
+    path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -66,23 +71,64 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         InputError: the file is missing, damaged or no npz.
     """
+    with _reading(path, "npz of plain arrays"), np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
+def map_array(path: Path) -> np.ndarray:
+    """The array of an npy file, memory-mapped for reading.
+
+    Raises:
+        InputError: the file is missing, damaged or no npy.
+    """
+    with _reading(path, "plain array"):
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def read_csv(path: Path, **options: Any) -> "pd.DataFrame":
+    """A CSV whose names stay as they are written (NA, nan, None): only an empty cell is missing.
+
+    Args:
+        options: of :func:`pandas.read_csv`, such as ``dtype``.
+
+    Raises:
+        InputError: the file is missing, damaged, or a value does not fit its column's type.
+    """
+    import pandas as pd  # heavy, and not needed to import this module
+
+    with _reading(path, "CSV with the columns that it should have"):
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], **options)
+
+
+@contextmanager
+def _reading(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever numpy raises into one sentence, without its words, which advise to unpickle.
+
+    A damaged file makes it fail in the parser of its header, in zip, zlib or memory: no list of exceptions
+    is complete. Its warnings about such a header say nothing that the sentence does not.
+    """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-        # Without numpy's own words, which advise to unpickle it.
-        raise InputError(f"{path} is damaged or no npz of plain arrays") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    except Exception as error:
+        raise InputError(f"{path} is damaged or no {what}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file.
+    """Read a JSON file that holds a mapping.
 
     Raises:
         InputError: the file is missing or damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no mapping of keys to values")
+    return content

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from leignn.errors import InputError
+
 TIES_TOLERANCE = 0.01  # Å², Open Catalyst's degeneracy tolerance of the rule "ties"
 CUTOFF_TOLERANCE = 1e-6  # Å: an image exactly at the cutoff is inside, however rounded
 # Å²: squared distances that round to the same multiple of it are a tie. Irrational: in crystals of lattice
@@ -57,14 +59,32 @@ def nearest_edges(
         cell_offsets (E, 3) integer S with r = pos[j] + S·cell − pos[i] for the given positions;
         neighbors (B,): edges of each structure.
     """
+    structure = torch.repeat_interleave(natoms)
+    pairs, offsets, vector, squared = all_pairs(pos, cell, pbc, natoms, spec.cutoff + CUTOFF_TOLERANCE)
+    chosen = cut_to_nearest(pairs[0], squared, vector, len(pos), spec)
+    target, source = pairs[:, chosen]
+    neighbors = torch.bincount(structure[target], minlength=len(natoms))
+    return torch.stack([source, target]), offsets[chosen], neighbors
+
+
+def all_pairs(
+    pos: Tensor, cell: Tensor, pbc: Tensor, natoms: Tensor, radius: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All pairs within ``radius`` Å, in no order; other arguments as of :func:`nearest_edges`.
+
+    Returns:
+        pairs (2, P): target i and source j; cell offsets S (P, 3); vectors (P, 3) from i to j, Å, and their
+        squared lengths (P,).
+
+    Raises:
+        InputError: a position is not finite, or atoms are too far apart to number the space between them.
+    """
     pos, cell = pos.double(), cell.double()
     structure = torch.repeat_interleave(natoms)
     reciprocal = torch.linalg.pinv(cell * pbc[:, :, None])  # (B, 3, 3); zero column if not periodic
     fractional = torch.einsum("nx,nxk->nk", pos, reciprocal[structure])
     wrap = torch.floor(fractional)
     wrapped = pos - torch.einsum("nk,nkx->nx", wrap, cell[structure])
-    radius = spec.cutoff + CUTOFF_TOLERANCE
-
     image_atom, image_shift, image_pos = _periodic_images(
         wrapped, fractional - wrap, cell, reciprocal, structure, radius
     )
@@ -74,13 +94,8 @@ def nearest_edges(
     squared = (vector * vector).sum(1)
     keep = (squared <= radius**2) & ((source != target) | shift.any(1))
     source, target, shift = source[keep], target[keep], shift[keep]
-    vector, squared = vector[keep], squared[keep]
-
-    chosen = cut_to_nearest(target, squared, vector, len(pos), spec)
-    source, target, shift = source[chosen], target[chosen], shift[chosen]
     offsets = (shift + wrap[target] - wrap[source]).long()
-    neighbors = torch.bincount(structure[target], minlength=len(natoms))
-    return torch.stack([source, target]), offsets, neighbors
+    return torch.stack([target, source]), offsets, vector[keep], squared[keep]
 
 
 def cut_to_nearest(target: Tensor, squared: Tensor, vector: Tensor, atoms: int, spec: GraphSpec) -> Tensor:
@@ -157,6 +172,12 @@ def _pairs_by_bins(
     batch_size = int(structure[-1]) + 1 if len(structure) else 0
     low = pos.new_full((batch_size, 3), torch.inf)
     low = low.scatter_reduce(0, image_structure[:, None].expand(-1, 3), image_pos, "amin")
+    bins = (image_pos - low[image_structure]).amax(0) / radius + 3 if len(image_pos) else low.sum(0)
+    if not bins.prod() * batch_size < 2**62:
+        raise InputError(
+            "a position is not finite, or atoms are too far apart: the space between them has more than "
+            f"2^62 cubes of {radius:.3g} Å"
+        )
     image_bin = torch.floor((image_pos - low[image_structure]) / radius).long() + 1
     atom_bin = torch.floor((pos - low[structure]) / radius).long() + 1
     shape = image_bin.amax(0) + 2 if len(image_bin) else image_bin.new_ones(3)

@@ -15,10 +15,18 @@ from typing import Any
 
 ROOTS = ("leignn", "baselines")
 # They make no number: of a configuration counts what it says, and it is part of every identity itself.
-WITHOUT_NUMBERS = ("leignn.config", "leignn.identity", "leignn.lock", "leignn.provenance", "leignn.resources")
+WITHOUT_NUMBERS = (
+    "leignn.arguments",
+    "leignn.config",
+    "leignn.identity",
+    "leignn.lock",
+    "leignn.provenance",
+    "leignn.resources",
+)
 PACKAGES = ("torch", "torch-geometric", "pytorch-lightning", "numpy", "ase", "vesin")
 
 
+@cache
 def fingerprint(*modules: str) -> str:
     """Hexadecimal SHA-256 of the code behind some modules, theirs and of all of ours that they import.
 

@@ -8,7 +8,9 @@ import torch
 from vesin import NeighborList
 
 from leignn.errors import InputError
-from leignn.graph import CUTOFF_TOLERANCE, GraphSpec, cut_to_nearest
+from leignn.graph import CUTOFF_TOLERANCE, GraphSpec, all_pairs, cut_to_nearest
+
+MOST_CELLS = 1e5  # of vesin
 
 
 def nearest_edges_of(
@@ -54,10 +56,30 @@ def pairs_within(
     """
     pos = np.asarray(pos, dtype=np.float64)
     box = _periodic_box(np.asarray(cell, dtype=np.float64), pbc)
+    if not np.isfinite(pos).all():
+        atom = int(np.argmin(np.isfinite(pos).all(1)))
+        raise InputError(f"atom {atom} has the position {pos[atom]}")
+    if _too_sparse(pos, box, np.asarray(pbc, dtype=bool), radius):
+        arguments = (pos, np.asarray(cell, dtype=np.float64)[None], np.asarray(pbc, dtype=bool)[None])
+        natoms = torch.tensor([len(pos)])
+        found = all_pairs(*(torch.from_numpy(a) for a in arguments), natoms, radius)
+        return found[0].T.contiguous().numpy(), found[1].numpy(), found[2].numpy()
     pairs, shift, vector = NeighborList(cutoff=radius, full_list=True, n_threads=1).compute(
         points=pos, box=box, periodic=np.asarray(pbc, dtype=bool), quantities="PSD"
     )
     return pairs.astype(np.int64), shift.astype(np.int64), vector
+
+
+def _too_sparse(pos: np.ndarray, box: np.ndarray, pbc: np.ndarray, radius: float) -> bool:
+    """Whether vesin would divide by the number of its cells in the shortest direction, which is zero.
+
+    It divides the space into at most 1e5 cells, larger ones where there would be more, in proportion to its
+    sides: a thin side of a wide space gets none, and the process ends with SIGFPE.
+    """
+    heights = 1 / np.linalg.norm(np.linalg.inv(box), axis=0)
+    extent = np.where(pbc, heights, np.ptp(pos @ np.linalg.inv(box), axis=0) * heights if len(pos) else 0.0)
+    cells = np.maximum(extent / radius, 1.0)
+    return bool(np.floor(cells.min()) * np.cbrt(MOST_CELLS / cells.prod()) < 1)
 
 
 def _periodic_box(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:

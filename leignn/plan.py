@@ -6,18 +6,21 @@ Pure: reads YAML, looks at which of the user's files exist, and imports neither 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from leignn.cli import commands
 from leignn.config.archive import Archive, Archives
 from leignn.config.base import Scale
-from leignn.config.dataset import Archived, Dataset, Downloaded, Files, Generated, load_dataset
+from leignn.config.dataset import Archived, Dataset, Downloaded, Files, Generated, RowsPart, load_dataset
 from leignn.config.model import Model, load_model
 from leignn.config.result import DEFAULT, Result, load_results
 from leignn.config.run import RunSettings, merged_run, merged_simulation
+from leignn.config.splits import ByManifest
 from leignn.config.workflow import Configuration, load_configuration
 from leignn.errors import InputError
+from leignn.identity import fingerprint
 from leignn.resources import config_file, config_files
 
 CLAIMS = "claims"  # the result that holds the paper's claims against all other tables
@@ -144,6 +147,21 @@ class Plan:
         """:attr:`run_settings` as the argument ``--settings``."""
         return json.dumps(self.run_settings.model_dump())
 
+    def resolved(self, dataset: str, model: str, scale: Scale, seed: int) -> str:
+        """What a run's ``config.yaml`` says, in one line."""
+        run = merged_run(self.dataset(dataset), self.model(model), scale, seed, self.run_settings)
+        return json.dumps(run.plain(), sort_keys=True)
+
+    @staticmethod
+    @cache
+    def _module(command: str) -> str:
+        return commands()[command][0]
+
+    def code(self, command: str, *models: str) -> str:
+        """Fingerprint of the code behind a command and the models that it works with."""
+        potentials = {self.model(name).potential.partition(":")[0] for name in models}
+        return fingerprint(self._module(command), *sorted(potentials))
+
     def runs(self, datasets: Iterable[str], models: Iterable[str]) -> list[str]:
         """Folders of the runs of every model on every data set, for every seed."""
         scale, seeds = self.configuration.scale, self.configuration.seeds
@@ -244,8 +262,17 @@ class Plan:
             return [root]
         if isinstance(found.source, Downloaded):
             return [f"{root}/{part}"]
-        path = Path(root) / found.parts[part].path
-        return [str(path)] if path.exists() else []
+        given = found.parts[part]
+        path = Path(root) / given.path
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        if isinstance(given, RowsPart) and given.frames:
+            files.append(path.with_name(given.frames))
+        return [str(file) for file in files if file.exists()]
+
+    def manifest_input(self, dataset: str) -> list[str]:
+        """The user's own split, if it is one; a missing file is likewise left to the command."""
+        rule = self.dataset(dataset).splits
+        return [rule.path] if isinstance(rule, ByManifest) and Path(rule.path).exists() else []
 
     def stores_folder(self, dataset: str) -> str:
         """Folder with the stores that a data set reads."""

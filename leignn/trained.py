@@ -161,7 +161,8 @@ def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPoten
     """Load a checkpoint for evaluation.
 
     Raises:
-        InputError: the file is missing, damaged or not a checkpoint of this project.
+        InputError: the file is missing, damaged or not a checkpoint of this project, or there is no such
+            device.
         RunFailedError: the run had failed, or a package is missing.
     """
     content = _read(path)
@@ -175,4 +176,7 @@ def load_trained(path: Path, device: str | torch.device = "cpu") -> TrainedPoten
     except (RuntimeError, KeyError, TypeError) as error:  # of the code of another version
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is no checkpoint of a trained potential: {reason}") from error
-    return trained.to(device).eval().requires_grad_(False)
+    try:
+        return trained.to(device).eval().requires_grad_(False)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {str(device)!r} cannot be used: {' '.join(str(error).split())}") from error

@@ -120,9 +120,14 @@ class AsePart(Strict):
     path: str
     """the file"""
     system_id: str | None = None
-    """key of `atoms.info` that names the system"""
+    """key of `atoms.info` that names the system; otherwise the file's name does, or its path in `path` where
+    parts have files of one name"""
     frame: str | None = None
     """key of `atoms.info` that numbers the frame"""
+    energy_key: str | None = None
+    """name under which a frame has its energy, such as `REF_energy`, where it is not ASE's `energy`"""
+    forces_key: str | None = None
+    """name under which its atoms have forces, such as `REF_forces`, where it is not ASE's `forces`"""
     energy: Literal["ignore"] | None = None
     """`ignore`: the energies have no use"""
     energy_reference: Literal["last_frame"] | None = None

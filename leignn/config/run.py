@@ -11,6 +11,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import NonNegativeInt
 
+from leignn.arguments import non_negative, output_file
 from leignn.config.base import Scale, Strict
 from leignn.config.dataset import DATASET_HELP, Dataset, Graph, load_dataset
 from leignn.config.merge import merge
@@ -141,9 +142,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--model", required=True, help=MODEL_HELP)
     parser.add_argument("--scale", choices=get_args(Scale), required=True)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=non_negative, default=0)
     parser.add_argument("--settings", default="{}", help='JSON, e.g. {"training": {"max_steps": 100}}')
-    parser.add_argument("--output", type=Path, required=True, help="RUN/config.yaml")
+    parser.add_argument("--output", type=output_file, required=True, help="RUN/config.yaml")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -69,6 +69,8 @@ class Analysis(Strict):
     """the reference trajectory"""
     distribution: Distribution
     """what decides on stability: `rdf`, g(r), or `pair_distances`, h(r), for molecules"""
+    images: Literal["nearest", "all"] = "nearest"
+    """periodic images that g(r) counts: `nearest`, as MDSim, zero beyond half a small cell, or `all`"""
     window: PositiveFloat
     """ps, of the stability"""
     diffusion: Diffusion | None = None

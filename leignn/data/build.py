@@ -11,8 +11,9 @@ import ase
 import numpy as np
 from tqdm import tqdm
 
+from leignn.arguments import output_folder, positive
 from leignn.config.dataset import DATASET_HELP, AsePart, Dataset, Part, load_dataset
-from leignn.data.readers import raw_files, read_part
+from leignn.data.readers import raw_files, read_part, system_name
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.errors import InputError
@@ -23,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--part", required=True, help="name of the part in that file")
     parser.add_argument("--raw", type=Path, required=True, help="folder the part's path is relative to")
-    parser.add_argument("--output", type=Path, required=True, help="the store's folder")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="parsing processes")
+    parser.add_argument("--output", type=output_folder, required=True, help="the store's folder")
+    parser.add_argument("--workers", type=positive, default=os.cpu_count(), help="parsing processes")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -43,7 +44,8 @@ def build_store(dataset: Dataset, part: str, raw: Path, output: Path, workers: i
         InputError: any bad file or frame (see :mod:`leignn.data.checks`); nothing is left half-written.
     """
     description = dataset.parts[part]
-    chunks = read_part(description, dataset.labels, raw, workers)
+    system = system_name(description, dataset.parts.values())
+    chunks = read_part(description, dataset.labels, raw, workers, system)
     meta: dict[str, Any] = {"dataset": dataset.name, "part": part, "level": dataset.level}
     meta["versions"] = {"ase": ase.__version__, "numpy": np.__version__}
     meta["sources"] = _sources(description, raw)

@@ -24,6 +24,7 @@ from typing import IO
 import requests
 from tqdm import tqdm
 
+from leignn.arguments import output_folder
 from leignn.config.archive import Archives, Download, ZenodoRecord
 from leignn.config.dataset import DATASET_HELP, ShardedPart, load_dataset
 from leignn.data.zenodo import TIMEOUT, files_of
@@ -230,7 +231,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", help="part of the data set")
     parser.add_argument("--archives", type=Path, help="config/archives.yaml, with --archive")
     parser.add_argument("--archive", help="name of an archive in that file")
-    parser.add_argument("--output", type=Path, required=True, help="folder to fill")
+    parser.add_argument("--output", type=output_folder, required=True, help="folder to fill")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 
+from leignn.arguments import non_negative, output_file, positive
 from leignn.data.frames import Frames
 from leignn.data.structure import Structure
 from leignn.errors import InputError
@@ -18,9 +19,9 @@ from leignn.files import replacing
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--manifest", type=Path, required=True, help="split manifest, e.g. test.csv")
-    parser.add_argument("--count", type=int, required=True, help="how many, drawn at random")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw")
-    parser.add_argument("--output", type=Path, required=True, help="file (.extxyz)")
+    parser.add_argument("--count", type=positive, required=True, help="how many, drawn at random")
+    parser.add_argument("--seed", type=non_negative, default=0, help="of the draw")
+    parser.add_argument("--output", type=output_file, required=True, help="file (.extxyz)")
 
 
 def main(args: argparse.Namespace) -> None:

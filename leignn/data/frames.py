@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 from leignn.data.store import Store
 from leignn.data.structure import Structure
 from leignn.errors import InputError
+from leignn.files import read_csv
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
 from leignn.rounding import rounded
@@ -58,6 +59,40 @@ def collate(
     return rounded(batch, dtype)
 
 
+def read_manifest(path: Path) -> pd.DataFrame:
+    """A split's manifest: columns part, index, system_id, frame.
+
+    Raises:
+        InputError: the file cannot be read, lacks a column, or lists no frame or one twice.
+    """
+    table = read_csv(path, dtype={"part": str, "index": np.int64, "system_id": str, "frame": np.int64})
+    for name in ("part", "index", "system_id", "frame"):
+        if name not in table:
+            raise InputError(f"{path} is no manifest: it has no column {name!r}")
+        if table[name].isna().any():
+            raise InputError(f"{path}: row {table[name].isna().argmax() + 1} has no {name}")
+    if table.empty:
+        raise InputError(f"{path} lists no frame")
+    if (twice := table.duplicated(["part", "index"])).any():
+        row = table[twice].iloc[0]
+        raise InputError(f"{path} lists frame {row['frame']} of system {row['system_id']} twice")
+    return table
+
+
+def _refuse_other_frames(manifest: Path, rows: pd.DataFrame, store: Store) -> None:
+    """Raise InputError if the store has other frames in these rows' places than the manifest says."""
+    index = rows["index"].to_numpy()
+    if len(outside := index[(index < 0) | (index >= len(store))]):
+        raise InputError(f"{manifest} names index {outside[0]}: {store.path} has {len(store)} frames")
+    same = (store.frame[index] == rows["frame"]) & (store.system_id[index] == rows["system_id"].to_numpy(str))
+    if not same.all():
+        row = rows[~same].iloc[0]
+        raise InputError(
+            f"{manifest}: index {row['index']} of {store.path} is not frame {row['frame']} of system "
+            f"{row['system_id']}: the store has changed, split it anew"
+        )
+
+
 class Frames(Dataset):
     """The structures of one manifest, read from memory-mapped stores.
 
@@ -78,15 +113,11 @@ class Frames(Dataset):
         graph: GraphSpec | None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        try:
-            table = pd.read_csv(manifest, dtype={"part": str, "system_id": str})
-            self._part, self._index = table["part"].to_numpy(), table["index"].to_numpy()
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{manifest} is no readable manifest: {error}") from error
-        if not len(table):
-            raise InputError(f"{manifest} lists no frame")
-        self.table = table
+        self.table = read_manifest(manifest)
+        self._part, self._index = self.table["part"].to_numpy(), self.table["index"].to_numpy()
         self._stores = {part: Store(Path(stores) / part) for part in sorted(set(self._part))}
+        for part, store in self._stores.items():
+            _refuse_other_frames(manifest, self.table[self._part == part], store)
         self.dtype = dtype
         self.manifest, self._graph = manifest, graph
         self._edges: dict[int, tuple[np.ndarray, np.ndarray]] = {}

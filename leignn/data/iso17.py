@@ -1,6 +1,5 @@
 """Reader of ISO17: ASE databases with ``total_energy`` (eV) and ``atomic_forces`` (eV/Å) in each row."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +13,13 @@ from leignn.errors import InputError
 CHUNK_ROWS = 512
 
 
-def read_iso17(path: Path, rows: np.ndarray | None) -> Iterator[list[Structure]]:
+def read_iso17(path: Path, rows: np.ndarray | None, system: str | None = None) -> Iterator[list[Structure]]:
     """Yield the rows of one database in the order of their ids, a chunk in memory at a time.
 
     Args:
         path: the SQLite file.
         rows: (M,) which row ids; None for all.
+        system: name of the system, by default the file's.
 
     Raises:
         InputError: the file is damaged or no such database, a row lacks a label or one of ``rows`` is
@@ -39,20 +39,20 @@ def read_iso17(path: Path, rows: np.ndarray | None) -> Iterator[list[Structure]]
                 chunk = [row for row, keep in zip(chunk, kept, strict=True) if keep]
             found += len(chunk)
             if chunk:
-                yield [_structure(row, path) for row in chunk]
-    except (sqlite3.Error, AssertionError, OSError) as error:
+                yield [_structure(row, system or path.stem, path) for row in chunk]
+    except InputError:
+        raise
+    except Exception as error:  # of SQLite, JSON and ASE's own decoding, in many kinds
         raise InputError(f"{path} is damaged or no ASE database: {error}") from error
     if wanted is not None and found != len(wanted):
         raise InputError(f"{path} lacks {len(wanted) - found} of the {len(wanted)} rows that the split names")
 
 
-def _structure(row: AtomsRow, path: Path) -> Structure:
-    structure = Structure.from_atoms(row.toatoms(), path.stem, row.id)
+def _structure(row: AtomsRow, system: str, path: Path) -> Structure:
+    where = f"{path}: row {row.id}"
     try:
-        structure.energy = float(row["total_energy"])
-        structure.forces = np.asarray(row.data["atomic_forces"], dtype=np.float32)
+        labels = {"energy": row["total_energy"], "forces": row.data["atomic_forces"]}
+        atoms = row.toatoms()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: row {row.id} has no usable total_energy and atomic_forces") from error
-    if structure.forces.shape != structure.pos.shape:
-        raise InputError(f"{path}: row {row.id} has forces of shape {structure.forces.shape}")
-    return structure
+        raise InputError(f"{where} has no usable total_energy and atomic_forces") from error
+    return Structure.from_atoms(atoms, system, row.id, labels, where)

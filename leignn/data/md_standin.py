@@ -19,6 +19,7 @@ from ase.md.nose_hoover_chain import NoseHooverChainNVT
 from ase.md.velocitydistribution import thermalize_momenta
 from tqdm import tqdm
 
+from leignn.arguments import non_negative, output_folder, positive
 from leignn.errors import InputError
 from leignn.files import replacing_folder
 
@@ -67,9 +68,9 @@ def _bare(atoms: Atoms) -> Atoms:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--frames", type=int, default=400, help="50 fs apart (default 400)")
-    parser.add_argument("--seed", type=int, default=0, help="determines every frame")
+    parser.add_argument("--output", type=output_folder, required=True, help="folder to write")
+    parser.add_argument("--frames", type=positive, default=400, help="50 fs apart (default 400)")
+    parser.add_argument("--seed", type=non_negative, default=0, help="determines every frame")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -6,15 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 from ase import units
+from ase.data import covalent_radii
 
 from leignn.data.checks import LARGEST_ATOMIC_NUMBER
-from leignn.data.structure import Structure
+from leignn.data.structure import Structure, as_type
 from leignn.errors import InputError
 from leignn.files import read_arrays
 
 KCAL_PER_MOL = units.kcal / units.mol  # eV
 CHUNK_FRAMES = 128
-LONGEST_BOND = 1.7  # Å; of the shortest bond of any molecule: in bohr even that of C and H is longer
+# In units of the sum of two covalent radii, of the molecule's shortest distance: bonds have 0.77 (CN) to 1.25
+# (F2); in bohr, 1.46 to 2.4.
+LONGEST_BOND = 1.4
 
 
 class _Keys(NamedTuple):
@@ -31,13 +34,16 @@ KEYS = {
 }
 
 
-def read_molecule(path: Path, form: str, rows: np.ndarray | None) -> Iterator[list[Structure]]:
+def read_molecule(
+    path: Path, form: str, rows: np.ndarray | None, system: str | None = None
+) -> Iterator[list[Structure]]:
     """Yield the frames of one npz file in eV and Å.
 
     Args:
         path: the file, of sGDML's (MD17) or Christensen and von Lilienfeld's (revised MD17) form.
         form: key of :data:`KEYS`.
         rows: (M,) which frames, counted from 0 in the file; None for all.
+        system: name of the molecule, by default the file's.
 
     Raises:
         InputError: missing keys, arrays that do not fit together, other units, or a row that is not
@@ -50,15 +56,20 @@ def read_molecule(path: Path, form: str, rows: np.ndarray | None) -> Iterator[li
     for chunk in np.split(rows, range(CHUNK_FRAMES, len(rows), CHUNK_FRAMES)):
         yield [
             Structure(
-                pos=coords[i].astype(np.float64),
-                atomic_numbers=charges.astype(np.uint8),
+                pos=coords[i],
+                atomic_numbers=charges,
                 cell=np.zeros((3, 3)),
                 pbc=np.zeros(3, dtype=bool),
                 tags=np.zeros(len(charges), dtype=np.int8),
                 fixed=np.zeros(len(charges), dtype=bool),
                 energy=float(energies[i]) * KCAL_PER_MOL,
-                forces=(forces[i] * KCAL_PER_MOL).astype(np.float32),
-                system_id=path.stem,
+                forces=as_type(
+                    forces[i] * KCAL_PER_MOL,
+                    np.float32,
+                    forces[i].shape,
+                    f"{path}: {KEYS[form].forces} of row {i}, in eV/Å",
+                ),
+                system_id=system or path.stem,
                 frame=int(frames[i]),
             )
             for i in chunk
@@ -72,22 +83,36 @@ def _arrays(path: Path, keys: _Keys) -> list[np.ndarray]:
     if missing := [name for name in names if name not in content]:
         raise InputError(f"{path} has no array {missing[0]!r}: it should have {', '.join(names)}")
     charges, coords = content[keys.charges], content[keys.coords]
+    if charges.ndim != 1 or coords.ndim != 3:
+        raise InputError(
+            f"{path}: {keys.charges} has shape {charges.shape} and {keys.coords} {coords.shape}, "
+            "not (n,) and (S, n, 3)"
+        )
     if content[keys.energies].shape == (len(coords), 1):  # sGDML's
         content[keys.energies] = content[keys.energies][:, 0]
     per_atom, per_frame = (len(coords), len(charges), 3), (len(coords),)
-    for name, shape in zip(names[1:], (per_atom, per_frame, per_atom, per_frame), strict=False):
-        if content[name].shape != shape:
-            raise InputError(f"{path}: {name} has shape {content[name].shape}, not {shape}")
+    frames = np.arange(len(coords)) if keys.frames is None else content[keys.frames]
+    arrays = [
+        as_type(values, dtype, shape, f"{path}: {name}")
+        for name, values, dtype, shape in (
+            (keys.charges, charges, np.uint8, (len(charges),)),
+            (keys.coords, coords, np.float64, per_atom),
+            (keys.energies, content[keys.energies], np.float64, per_frame),
+            (keys.forces, content[keys.forces], np.float64, per_atom),
+            (keys.frames or "frames", frames, np.int64, per_frame),
+        )
+    ]
+    charges, coords, energies = arrays[:3]
     wrong = charges[(charges < 1) | (charges > LARGEST_ATOMIC_NUMBER)]
     if len(wrong):
         raise InputError(f"{path} has an unknown element, nuclear charge {wrong[0]}")
     for name, unit in (("e_unit", "kcal/mol"), ("r_unit", "ang")):
-        found = str(content.get(name, np.array(unit)).astype(str))
+        value = content.get(name, np.array(unit))
+        found = value.tobytes().decode(errors="replace") if value.dtype.kind == "S" else str(value)
         if not found.lower().startswith(unit):
             raise InputError(f"{path} has {name} {found!r}: energies must be in kcal/mol, positions in Å")
-    _refuse_other_units(path, charges, coords, content[keys.energies])
-    frames = np.arange(len(coords)) if keys.frames is None else content[keys.frames]
-    return [charges, coords, content[keys.energies], content[keys.forces], frames]
+    _refuse_other_units(path, charges, coords, energies)
+    return arrays
 
 
 def _refuse_other_units(path: Path, charges: np.ndarray, coords: np.ndarray, energies: np.ndarray) -> None:
@@ -98,10 +123,12 @@ def _refuse_other_units(path: Path, charges: np.ndarray, coords: np.ndarray, ene
     if not len(coords):
         raise InputError(f"{path} holds no frame")
     first, second = np.triu_indices(len(charges), 1)
-    shortest = np.linalg.norm(coords[0][first] - coords[0][second], axis=1).min(initial=np.inf)
-    if LONGEST_BOND < shortest < np.inf:
+    distance = np.linalg.norm(coords[0][first] - coords[0][second], axis=1)
+    relative = distance / (covalent_radii[charges[first]] + covalent_radii[charges[second]])
+    if LONGEST_BOND < relative.min(initial=np.inf) < np.inf:
         raise InputError(
-            f"{path}: the shortest distance in frame 0 is {shortest:.2f}: positions must be in Å"
+            f"{path}: the shortest distance in frame 0 is {distance[relative.argmin()]:.2f}: "
+            "positions must be in Å"
         )
     total = -0.5 * (charges.astype(float) ** 2.4).sum() * units.Hartree / KCAL_PER_MOL
     for unit, size in (("eV", 1 / KCAL_PER_MOL), ("hartree", units.Hartree / KCAL_PER_MOL)):

@@ -23,6 +23,7 @@ import numpy as np
 from ase.io import write
 from tqdm import tqdm
 
+from leignn.arguments import non_negative, output_folder, positive
 from leignn.data.emt_adsorption import ADSORBATES, METALS, compositions, formula, sample_frames
 from leignn.errors import InputError
 from leignn.files import replacing_folder, write_text
@@ -183,11 +184,11 @@ def _write_shards(folder: Path, frames: Iterator[tuple[str, str]]) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--train", type=int, default=2400, help="frames in train")
-    parser.add_argument("--validation", type=int, default=220, help="frames in each other split")
-    parser.add_argument("--seed", type=int, default=0, help="determines every frame")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--output", type=output_folder, required=True, help="folder to write")
+    parser.add_argument("--train", type=positive, default=2400, help="frames in train")
+    parser.add_argument("--validation", type=positive, default=220, help="frames in each other split")
+    parser.add_argument("--seed", type=non_negative, default=0, help="determines every frame")
+    parser.add_argument("--workers", type=positive, default=2, help="processes")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -6,10 +6,11 @@ single huge file is read as fast as many shards, with a bounded number of chunks
 
 import io
 import lzma
+import math
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +27,7 @@ from leignn.config.dataset import AsePart, Labels, Part, RowsPart, ShardedPart
 from leignn.data.checks import check
 from leignn.data.iso17 import read_iso17
 from leignn.data.molecules import read_molecule
-from leignn.data.structure import Structure
+from leignn.data.structure import Structure, as_type
 from leignn.errors import InputError
 
 CHUNK_CHARACTERS = 2**20  # of text: some 130 frames of OC20
@@ -44,7 +45,9 @@ class _Text:
     labels: list[tuple[str, int, float]]  # system_id, frame, reference energy of each; or none
 
 
-def read_part(part: Part, labels: Labels, root: Path, workers: int) -> Iterator[list[Structure]]:
+def read_part(
+    part: Part, labels: Labels, root: Path, workers: int, system: str | None = None
+) -> Iterator[list[Structure]]:
     """Yield the structures of one part of a data set, checked, in the order of its files.
 
     Args:
@@ -52,20 +55,32 @@ def read_part(part: Part, labels: Labels, root: Path, workers: int) -> Iterator[
         labels: the YAML's declaration of which labels every frame has.
         root: folder that the part's ``path`` is relative to.
         workers: parsing processes.
+        system: name of the system where the file gives none; by default the file's.
 
     Raises:
         InputError: a file is damaged, or a frame is not fit for training (see
             :func:`leignn.data.checks.check`).
     """
     path = Path(root) / part.path
+    system = system_name(part) if system is None else system
     if isinstance(part, RowsPart):
-        yield from _read_rows(path, part, labels)
+        yield from _read_rows(path, part, labels, system)
     elif isinstance(part, ShardedPart):
-        yield from _parse_in_pool(_oc20_texts(path), part, labels, workers)
+        yield from _parse_in_pool(_oc20_texts(path), part, labels, system, workers)
     elif path.name.removesuffix(".xz").endswith((".xyz", ".extxyz")):
-        yield from _parse_in_pool(_extxyz_texts(path), part, labels, workers)
+        yield from _parse_in_pool(_extxyz_texts(path), part, labels, system, workers)
     else:
-        yield from _read_with_ase(path, part, labels)
+        yield from _read_with_ase(path, part, labels, system)
+
+
+def system_name(part: Part, others: Iterable[Part] = ()) -> str:
+    """What the system of a part's file is called: as the file, or by its path where another is called so."""
+
+    def stem(which: Part) -> str:
+        return Path(which.path.removesuffix(".xz")).stem
+
+    same = any(other.path != part.path and stem(other) == stem(part) for other in others)
+    return part.path if same else stem(part)
 
 
 def raw_files(part: Part, root: Path) -> list[Path]:
@@ -163,8 +178,12 @@ def _oc20_labels(path: Path) -> list[tuple[str, int, float]]:
             for number, line in enumerate(file):
                 try:
                     system_id, frame, reference = line.strip().split(",")
-                    labels.append((system_id, int(frame.removeprefix("frame")), float(reference)))
-                except ValueError as error:
+                    number_of_frame = int(as_type(int(frame.removeprefix("frame")), np.int64, (), "frame"))
+                    energy = float(reference)
+                    if not math.isfinite(energy):
+                        raise ValueError(reference)
+                    labels.append((system_id, number_of_frame, energy))
+                except (ValueError, InputError) as error:
                     raise InputError(
                         f"{path}: line {number + 1} is no system_id,frame,reference_energy: "
                         f"{line.strip()[:60]!r}"
@@ -176,14 +195,17 @@ def _oc20_labels(path: Path) -> list[tuple[str, int, float]]:
 
 
 def _parse_in_pool(
-    texts: Iterator[_Text], part: ShardedPart | AsePart, labels: Labels, workers: int
+    texts: Iterator[_Text], part: ShardedPart | AsePart, labels: Labels, system: str, workers: int
 ) -> Iterator[list[Structure]]:
-    """Parse chunks in order; twice as many chunks as workers are in flight."""
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+    """Parse chunks in order; twice as many chunks as workers are in flight.
+
+    Workers are spawned: a fork server listens at a socket below TMPDIR, whose path may have 107 bytes.
+    """
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         pending: deque[Future] = deque()
         try:
             for text in texts:
-                pending.append(pool.submit(_parse, text, part, labels))
+                pending.append(pool.submit(_parse, text, part, labels, system))
                 if len(pending) >= 2 * workers:
                     yield pending.popleft().result()
             while pending:
@@ -193,7 +215,7 @@ def _parse_in_pool(
                 future.cancel()
 
 
-def _parse(chunk: _Text, part: ShardedPart | AsePart, labels: Labels) -> list[Structure]:
+def _parse(chunk: _Text, part: ShardedPart | AsePart, labels: Labels, system: str) -> list[Structure]:
     """Parse one chunk; every failure names the file and the frame."""
     try:
         atoms = list(read_xyz(io.StringIO(chunk.text), index=slice(None)))
@@ -204,10 +226,10 @@ def _parse(chunk: _Text, part: ShardedPart | AsePart, labels: Labels) -> list[St
     for number, frame_atoms in enumerate(atoms):
         where = f"{chunk.file}: frame {chunk.first + number}"
         if isinstance(part, AsePart):
-            structure = _from_atoms(frame_atoms, part, Path(chunk.file), chunk.first + number, where)
+            structure = _from_atoms(frame_atoms, part, labels, Path(chunk.file), system, chunk.first + number)
         else:
             system_id, frame, reference = chunk.labels[number]
-            structure = Structure.from_atoms(frame_atoms, system_id, frame)
+            structure = Structure.from_atoms(frame_atoms, system_id, frame, where=where)
             structure.energy -= reference
         check(structure, labels, chunk.file)
         found.append(structure)
@@ -235,28 +257,59 @@ def _first_bad_frame(text: str) -> int:
         number += 1
 
 
-def _from_atoms(atoms: Atoms, part: AsePart, file: Path, number: int, where: str) -> Structure:
-    identity: dict[str, Any] = {"system_id": Path(file.name.removesuffix(".xz")).stem, "frame": number}
-    for name, key, convert in (("system_id", part.system_id, str), ("frame", part.frame, int)):
-        if key is not None:
-            try:
-                identity[name] = convert(atoms.info[key])
-            except (KeyError, TypeError, ValueError) as error:
-                raise InputError(f"{where} has no usable {key!r} for its {name}") from error
-    structure = Structure.from_atoms(atoms, **identity)
-    if part.energy == "ignore":
-        structure.energy = np.nan
-    return structure
+def _from_atoms(
+    atoms: Atoms, part: AsePart, labels: Labels, file: Path, system: str, number: int
+) -> Structure:
+    where = f"{file}: frame {number}"
+    values = _values(atoms)
+    if part.system_id is not None:
+        found = values.get(part.system_id)
+        if not isinstance(found, str | int | np.integer | float):
+            raise InputError(f"{where} has no usable {part.system_id!r} for its system_id{_keys(values)}")
+        system = str(found)
+    if part.frame is not None:
+        try:
+            text = values[part.frame]
+            number = int(text) if isinstance(text, str) else int(as_type(text, np.int64, (), "frame"))
+        except (KeyError, ValueError, InputError) as error:
+            raise InputError(f"{where} has no usable {part.frame!r} for its frame{_keys(values)}") from error
+    results = atoms.calc.results if atoms.calc is not None else {}
+    found = {}
+    for name, key in (("energy", part.energy_key), ("forces", part.forces_key)):
+        value = results.get(name) if key is None else values.get(key)
+        if value is not None and not (name == "energy" and part.energy == "ignore"):
+            found[name] = value
+        elif getattr(labels, name) == "all" and not (name == "energy" and part.energy == "ignore"):
+            missing = "" if key is None else f" under {key!r}"
+            raise InputError(
+                f"{where} of system {system} has no {name}{missing}, which the data set declares for all "
+                f"frames{_keys(values)} (the part's {name}_key names one)"
+            )
+    return Structure.from_atoms(atoms, system, number, found, where)
 
 
-def _read_with_ase(path: Path, part: AsePart, labels: Labels) -> Iterator[list[Structure]]:
+def _values(atoms: Atoms) -> dict[str, Any]:
+    """Whatever a frame holds by name: of the frame, of its database row, of its atoms, of its calculation."""
+    found = dict(atoms.info)
+    for name in ("key_value_pairs", "data"):
+        if isinstance(inner := found.pop(name, None), dict):
+            found |= inner
+    found |= {name: values for name, values in atoms.arrays.items() if name not in ("numbers", "positions")}
+    return found | (atoms.calc.results if atoms.calc is not None else {})
+
+
+def _keys(values: dict[str, Any]) -> str:
+    return f"; it has {', '.join(sorted(map(str, values)))}" if values else "; it has no key at all"
+
+
+def _read_with_ase(path: Path, part: AsePart, labels: Labels, system: str) -> Iterator[list[Structure]]:
     """Any other format that ASE reads, frame by frame."""
     frames, number = ase.io.iread(os.fspath(path), index=":"), 0
     while True:
         chunk = []
         try:
             for atoms in islice(frames, CHUNK_FRAMES):
-                chunk.append(_from_atoms(atoms, part, path, number, f"{path}: frame {number}"))
+                chunk.append(_from_atoms(atoms, part, labels, path, system, number))
                 check(chunk[-1], labels, str(path))
                 number += 1
         except InputError:
@@ -268,13 +321,13 @@ def _read_with_ase(path: Path, part: AsePart, labels: Labels) -> Iterator[list[S
         yield chunk
 
 
-def _read_rows(path: Path, part: RowsPart, labels: Labels) -> Iterator[list[Structure]]:
+def _read_rows(path: Path, part: RowsPart, labels: Labels, system: str) -> Iterator[list[Structure]]:
     """The formats of which a part can be some frames only."""
     rows = _row_numbers(path.with_name(part.frames)) if part.frames else None
     if part.format == "iso17_db":
-        chunks = read_iso17(path, rows)
+        chunks = read_iso17(path, rows, system)
     else:
-        chunks = read_molecule(path, part.format, rows)
+        chunks = read_molecule(path, part.format, rows, system)
     for chunk in chunks:
         for structure in chunk:
             check(structure, labels, str(path))
@@ -286,7 +339,7 @@ def _row_numbers(path: Path) -> np.ndarray:
     try:
         with path.open(encoding="utf-8") as file:
             numbers = np.fromiter((int(line) for line in file if line.strip()), dtype=np.int64)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise InputError(f"{path} holds no frame numbers, one a line: {error}") from error
     values, counts = np.unique(numbers, return_counts=True)
     if not len(values):

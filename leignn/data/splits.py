@@ -16,11 +16,12 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 from pandas.api.types import union_categoricals
 
+from leignn.arguments import output_folder
 from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.splits import ByCounts, ByManifest, ByMDSim, ByOC20, ByParts, Splits
 from leignn.data.store import BLOCK, Store
 from leignn.errors import InputError
-from leignn.files import replacing, write_text
+from leignn.files import read_csv, replacing, write_text
 from leignn.provenance import sha256
 
 COLUMNS = ["part", "index", "system_id", "frame"]
@@ -29,7 +30,7 @@ COLUMNS = ["part", "index", "system_id", "frame"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
-    parser.add_argument("--output", type=Path, required=True, help="folder for <split>.csv, splits.json")
+    parser.add_argument("--output", type=output_folder, required=True, help="folder for <split>.csv")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -235,12 +236,11 @@ def _hold_out(kinds: np.ndarray, fraction: float, rng: np.random.Generator) -> l
 
 def _by_manifest(path: Path, names: list[str], frames: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The splits ``names`` as a user's CSV has them."""
-    try:
-        manifest = pd.read_csv(path, dtype={"split": str, "system_id": str, "part": str})
-        keys = ["part", "system_id", "frame"] if "part" in manifest else ["system_id", "frame"]
-        merged = manifest[["split", *keys]].merge(frames, on=keys, how="left")
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path} is no manifest with split, system_id and frame: {error}") from error
+    manifest = read_csv(path, dtype={"split": str, "system_id": str, "part": str, "frame": np.int64})
+    keys = ["part", "system_id", "frame"] if "part" in manifest else ["system_id", "frame"]
+    if missing := [name for name in ("split", *keys) if name not in manifest]:
+        raise InputError(f"{path} is no manifest with split, system_id and frame: no {missing[0]!r}")
+    merged = manifest[["split", *keys]].merge(frames, on=keys, how="left")
     unknown = merged[merged["index"].isna()]
     if len(unknown):
         row = unknown.iloc[0]

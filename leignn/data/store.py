@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from leignn.data.structure import Structure
 from leignn.errors import InputError
-from leignn.files import replacing_folder
+from leignn.files import map_array, read_json, replacing_folder
 from leignn.provenance import sha256
 
 SCHEMA = 1
@@ -36,6 +36,7 @@ PER_STRUCTURE = {
     "system_id": (np.str_, ()),
     "frame": (np.int64, ()),
 }
+ARRAYS = ("offsets", *PER_ATOM, *PER_STRUCTURE)
 BLOCK = 2**16  # structures
 
 
@@ -44,8 +45,10 @@ class Store:
 
     ``meta`` is ``store.json``. S structures of N atoms in all:
 
+    The arrays' checksums are compared with those in ``store.json``, once a process for each state of a store.
+
     Raises:
-        InputError: the folder holds no store, or one of another schema.
+        InputError: the folder holds no store, one of another schema, or one whose arrays have changed.
     """
 
     offsets: np.ndarray  # (S + 1,) rows of each structure's atoms
@@ -63,13 +66,14 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         try:
-            self.meta: dict[str, Any] = json.loads((self.path / "store.json").read_text("utf-8"))
-            if self.meta.get("schema") != SCHEMA:
-                raise InputError(f"{path} has store schema {self.meta.get('schema')}, not {SCHEMA}")
-            for name in ("offsets", *PER_ATOM, *PER_STRUCTURE):
-                setattr(self, name, np.load(self.path / f"{name}.npy", mmap_mode="r"))
-        except (OSError, ValueError) as error:
+            self.meta: dict[str, Any] = read_json(self.path / "store.json")
+        except InputError as error:
             raise InputError(f"{path} holds no readable store: {error}") from error
+        if self.meta.get("schema") != SCHEMA:
+            raise InputError(f"{path} has store schema {self.meta.get('schema')!r}, not {SCHEMA}")
+        _verify(self.path, self.meta.get("sha256"))
+        for name in ARRAYS:
+            setattr(self, name, map_array(self.path / f"{name}.npy"))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -84,6 +88,35 @@ class Store:
             system_id=str(self.system_id[index]),
             frame=int(self.frame[index]),
         )
+
+
+_verified: set[tuple[str, int, int, int, str]] = set()  # path, inode, size, time of change, checksum
+
+
+def _verify(folder: Path, checksums: Any) -> None:
+    """Read every array once and compare its SHA-256 with the store's record of it.
+
+    Raises:
+        InputError: one is missing, or its content is not what was written.
+    """
+    if not isinstance(checksums, dict) or set(checksums) != set(ARRAYS):
+        raise InputError(f"{folder / 'store.json'} does not record the checksums of a store's arrays")
+    for name, expected in checksums.items():
+        path = folder / f"{name}.npy"
+        try:
+            state = path.stat()
+            seen = (str(path.resolve()), state.st_ino, state.st_size, state.st_mtime_ns, str(expected))
+            if seen in _verified:
+                continue
+            found = sha256(path)
+        except OSError as error:
+            raise InputError(f"{folder} holds no readable store: {error}") from error
+        if found != expected:
+            raise InputError(
+                f"{path} is not what was written: its SHA-256 is {found[:12]}…, "
+                f"the store's record says {str(expected)[:12]}…; build the store anew"
+            )
+        _verified.add(seen)
 
 
 def write_store(

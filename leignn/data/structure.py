@@ -1,10 +1,15 @@
 """One labelled atomic structure, as it travels from raw files to batches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms
+from numpy.typing import DTypeLike
+
+from leignn.errors import InputError
 
 
 @dataclass
@@ -35,26 +40,76 @@ class Structure:
     frame: int = 0
 
     @classmethod
-    def from_atoms(cls, atoms: Atoms, system_id: str = "", frame: int = 0) -> "Structure":
-        """Take an ASE structure; labels are those its calculator holds, NaN where it has none.
+    def from_atoms(
+        cls,
+        atoms: Atoms,
+        system_id: str = "",
+        frame: int = 0,
+        labels: Mapping[str, Any] | None = None,
+        where: str = "the structure",
+    ) -> "Structure":
+        """Take an ASE structure.
 
-        Nothing is computed: only results of a ``SinglePointCalculator`` count.
+        Args:
+            labels: ``energy`` in eV and ``forces`` (n, 3) in eV/Å, NaN where there is none; by default what
+                a ``SinglePointCalculator`` holds. Nothing is computed.
+            where: what to call it in messages.
+
+        Raises:
+            InputError: an array is of another shape, holds no numbers, or numbers that the type of
+                its field cannot hold.
         """
-        fixed = np.zeros(len(atoms), dtype=bool)
+        n = len(atoms)
+        fixed = np.zeros(n, dtype=bool)
         for constraint in atoms.constraints:
             if isinstance(constraint, FixAtoms):
                 fixed[constraint.index] = True
-        results = atoms.calc.results if atoms.calc is not None else {}
-        missing = np.full((len(atoms), 3), np.nan)
+        if labels is None:
+            labels = atoms.calc.results if atoms.calc is not None else {}
         return cls(
-            pos=atoms.get_positions(),
-            atomic_numbers=atoms.numbers.astype(np.uint8),
-            cell=atoms.cell.array.astype(np.float64),
-            pbc=np.array(atoms.pbc, dtype=bool),
-            tags=atoms.get_tags().astype(np.int8),
+            pos=as_type(atoms.get_positions(), np.float64, (n, 3), f"{where}: positions"),
+            atomic_numbers=as_type(atoms.numbers, np.uint8, (n,), f"{where}: atomic numbers"),
+            cell=as_type(atoms.cell.array, np.float64, (3, 3), f"{where}: cell"),
+            pbc=as_type(atoms.pbc, np.bool_, (3,), f"{where}: pbc"),
+            tags=as_type(atoms.get_tags(), np.int8, (n,), f"{where}: tags"),
             fixed=fixed,
-            energy=float(results.get("energy", np.nan)),
-            forces=np.asarray(results.get("forces", missing), dtype=np.float32),
+            energy=float(as_type(labels.get("energy", np.nan), np.float64, (), f"{where}: energy")),
+            forces=as_type(
+                labels.get("forces", np.full((n, 3), np.nan)), np.float32, (n, 3), f"{where}: forces"
+            ),
             system_id=system_id,
             frame=frame,
         )
+
+
+def as_type(values: Any, dtype: DTypeLike, shape: tuple[int, ...], what: str) -> np.ndarray:
+    """A copy of ``values`` as an array of ``dtype`` and ``shape`` that holds the same numbers.
+
+    Rounding of floating point numbers is no change; truth values are no numbers.
+
+    Raises:
+        InputError: another shape, no numbers, or one that ``dtype`` cannot hold; names ``what``.
+    """
+    dtype = np.dtype(dtype)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of different length
+        raise InputError(f"{what} has rows of different length, not shape {shape}") from error
+    if array.shape != shape:
+        shown = f": {values!r}" if array.size <= 3 and len(repr(values)) <= 60 else ""
+        raise InputError(f"{what} has shape {array.shape}, not {shape}{shown}")
+    if array.dtype.kind not in ("b" if dtype.kind == "b" else "iuf"):
+        first = array.flat[0] if array.size else array.dtype
+        raise InputError(
+            f"{what}: {str(first)[:40]!r} is no {'truth value' if dtype.kind == 'b' else 'number'}"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = array.astype(dtype)
+        if dtype.kind in "iu":
+            lost = found != array
+        else:
+            lost = np.isinf(found) & np.isfinite(array)
+    if lost.any():
+        value = array[lost].flat[0] if array.ndim else array[()]
+        raise InputError(f"{what}: {value} is no {dtype.name}")
+    return found

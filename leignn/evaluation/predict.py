@@ -1,6 +1,7 @@
 """Predict splits with a trained run; keep the predictions, a file each."""
 
 import argparse
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,12 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from tqdm import tqdm
 
+from leignn.arguments import non_negative, output_folder, positive, usable_device
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import RunFailedError
 from leignn.files import replacing_folder
 from leignn.finite import non_finite
+from leignn.provenance import sha256
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
 
@@ -27,19 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
     parser.add_argument("--predict", nargs="+", required=True, help="names of splits, e.g. id ood_both")
-    parser.add_argument("--output", type=Path, required=True, help="folder for <split>.npz")
-    parser.add_argument("--batch-size", type=int, default=32, help="structures at once")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--output", type=output_folder, required=True, help="folder for <split>.npz")
+    parser.add_argument("--batch-size", type=positive, default=32, help="structures at once")
+    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
+    parser.add_argument(
+        "--device", type=usable_device, default="auto", help="default: CUDA where there is one"
+    )
     add_argument(parser)
 
 
 def main(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
-    device = args.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     with replacing_folder(args.output) as folder:
 
         def record(message: str) -> None:
@@ -48,13 +50,22 @@ def main(args: argparse.Namespace) -> None:
             (folder / FAILURE).write_text(message, encoding="utf-8")
 
         with recorded(args.record_failure, record):
-            trained = load_trained(args.run / "checkpoint.pt", device)
+            trained = load_trained(args.run / "checkpoint.pt", args.device)
             for split in args.predict:
                 frames = Frames(args.stores, args.splits / f"{split}.csv", trained.graph, trained.dtype)
                 if trained.config.dataset_info.untrained_elements:
                     trained.admit(_untrained(frames, trained))
-                energy, forces = predict(trained, frames, args.batch_size, device)
-                np.savez(folder / f"{split}.npz", energy=energy, forces=forces)
+                energy, forces = predict(trained, frames, args.batch_size, args.device)
+                origin = json.dumps(made_from(args.run, args.stores, args.splits / f"{split}.csv", frames))
+                np.savez(folder / f"{split}.npz", energy=energy, forces=forces, made_from=origin)
+
+
+def made_from(run: Path, stores: Path, manifest: Path, frames: Frames) -> dict[str, str]:
+    """SHA-256 of the files that predictions of ``frames`` come from, by what they are."""
+    parts = sorted(set(frames.table["part"]))
+    files = {"checkpoint": run / "checkpoint.pt", "manifest": manifest}
+    files |= {f"store {part}": stores / part / "store.json" for part in parts}
+    return {name: sha256(file) for name, file in files.items()}
 
 
 def _untrained(frames: Frames, trained: TrainedPotential) -> list[int]:

@@ -2,14 +2,22 @@
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from leignn.config.run import load_run_config
+from torch import Tensor
+
+from leignn.arguments import output_file
+from leignn.config.run import RunConfig, load_run_config
 from leignn.data.frames import Frames, SequentialBatches
-from leignn.errors import InputError
+from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.metrics import MetricSums, Predicted
-from leignn.evaluation.predict import FAILURE
+from leignn.evaluation.predict import FAILURE, made_from
 from leignn.files import read_arrays, read_json, write_text
+from leignn.finite import non_finite
+from leignn.identity import differences, digest
+from leignn.provenance import sha256
 
 SCHEMA = 1
 CHUNK = 1024  # structures
@@ -20,32 +28,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
     parser.add_argument("--predictions", type=Path, required=True, help="folder with <split>.npz")
-    parser.add_argument("--output", type=Path, required=True, help="RUN/metrics.json")
+    parser.add_argument("--output", type=output_file, required=True, help="RUN/metrics.json")
 
 
 def main(args: argparse.Namespace) -> None:
     config = load_run_config(args.run)
     record = read_json(args.run / "provenance.json")
-    failure = args.predictions / FAILURE
+    failure = _failure(args.predictions / FAILURE)
+    splits = {}
+    if not failure:
+        _check_run(args.run, config, record)
+        try:
+            splits = {path.stem: _scored(args, path) for path in sorted(args.predictions.glob("*.npz"))}
+        except RunFailedError as error:
+            failure = str(error)
     metrics = {
         "schema": SCHEMA,
         **config.identity,
         "stand_in": config.dataset_info.stand_in,
-        "status": "failed" if failure.exists() else "ok",
-        "message": failure.read_text(encoding="utf-8") if failure.exists() else "",
+        "status": "failed" if failure else "ok",
+        "message": failure,
         "parameters": record.get("parameters"),
         "train_structures": record.get("train_structures"),
         "train_seconds": record.get("seconds"),
         "steps": record.get("steps"),
         "best_step": record.get("best_step"),
-        "splits": {},
+        "splits": splits,
     }
-    if not failure.exists():
-        metrics["splits"] = {
-            path.stem: score_split(path, Frames(args.stores, args.splits / f"{path.stem}.csv", None))
-            for path in sorted(args.predictions.glob("*.npz"))
-        }
     write_text(args.output, json.dumps(metrics, indent=1))
+
+
+def _failure(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _check_run(run: Path, config: RunConfig, record: dict[str, Any]) -> None:
+    """Raise InputError unless checkpoint and configuration are those of the training on record."""
+    found = {"checkpoint": sha256(run / "checkpoint.pt"), "configuration": digest(config.plain())}
+    for key, file in (("checkpoint", "checkpoint.pt"), ("configuration", "config.yaml")):
+        if record.get(key) != found[key]:
+            raise InputError(f"{run / file} is not that of the training in provenance.json: train it anew")
+
+
+def _scored(args: argparse.Namespace, path: Path) -> dict[str, float | int | None]:
+    """Metrics of a file of predictions, which must be of this checkpoint, manifest and stores."""
+    manifest = args.splits / f"{path.stem}.csv"
+    frames = Frames(args.stores, manifest, None)
+    try:
+        origin = json.loads(str(read_arrays(path)["made_from"]))
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path} does not say what it was made from: predict anew") from error
+    if changed := differences(origin, made_from(args.run, args.stores, manifest, frames)):
+        raise InputError(f"{path} was made from another {', '.join(changed)}: predict anew")
+    return score_split(path, frames)
+
+
+def _name(frames: Frames, rows: Tensor, index: int) -> str:
+    return frames.names(rows[[index]])
 
 
 def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | None]:
@@ -53,6 +92,7 @@ def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | No
 
     Raises:
         InputError: the predictions cannot be read or are not of this split.
+        RunFailedError: one is not finite.
     """
     arrays = read_arrays(predictions)
     try:
@@ -67,6 +107,9 @@ def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | No
         atoms = slice(first_atom, first_atom + len(labels.pos))
         if atoms.stop > len(forces):
             raise InputError(f"{predictions} has forces of {len(forces)} atoms, too few for its manifest")
+        name = partial(_name, frames, labels.row)
+        if found := non_finite(energy[indices], forces[atoms], labels.natoms.numpy(), name):
+            raise RunFailedError(f"{predictions}: {found}")
         predicted = Predicted(
             energy[indices],
             labels.energy.numpy(),

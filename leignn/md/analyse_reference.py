@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leignn.arguments import output_file
 from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.simulation import Analysis
 from leignn.errors import InputError
@@ -17,7 +18,7 @@ from leignn.md.trajectory import Trajectory, reference_trajectory
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
-    parser.add_argument("--output", type=Path, required=True, help="file (.npz)")
+    parser.add_argument("--output", type=output_file, required=True, help="file (.npz)")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -31,7 +32,9 @@ def main(args: argparse.Namespace) -> None:
     first, second = (pair_distances(half) for half in halves)
     curves["pair_distances_mae_of_halves"] = np.array(pair_distances_mae(first, second))
     if trajectory.periodic:
-        curves["rdf_mae_of_halves"] = np.array(rdf_mae(*(rdf(half, trajectory.cell) for half in halves)))
+        curves["rdf_mae_of_halves"] = np.array(
+            rdf_mae(*(rdf(half, trajectory.cell, analysis.images) for half in halves))
+        )
     curves["diffusivity"] = np.array(np.nan)
     if analysis.diffusion is not None and trajectory.frame_time is not None:
         curves["diffusivity"] = np.array(diffusivity(trajectory, analysis.diffusion, "corrected"))

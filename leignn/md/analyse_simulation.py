@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from leignn.arguments import output_file
 from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.run import load_run_config
 from leignn.config.simulation import Analysis
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the trained run's folder")
     parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--reference", type=Path, required=True, help="what `analyse-reference` wrote")
-    parser.add_argument("--output", type=Path, required=True, help="SIMULATION/observables.json")
+    parser.add_argument("--output", type=output_file, required=True, help="SIMULATION/observables.json")
 
 
 def main(args: argparse.Namespace) -> None:

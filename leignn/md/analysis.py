@@ -61,8 +61,10 @@ def curves_of(
         "last_frame": trajectory.positions[-1],
     }
     if trajectory.periodic:
-        found["rdf"] = rdf(trajectory.positions, trajectory.cell)
-        for pair, values in partial_rdfs(trajectory.positions, trajectory.cell, trajectory.numbers).items():
+        found["rdf"] = rdf(trajectory.positions, trajectory.cell, analysis.images)
+        for pair, values in partial_rdfs(
+            trajectory.positions, trajectory.cell, trajectory.numbers, analysis.images
+        ).items():
             found[f"partial_rdf/{pair}"] = values
     magnitudes = np.linalg.norm(trajectory.forces, axis=2)
     for number in np.unique(trajectory.numbers):
@@ -142,7 +144,7 @@ def observables(
     cell = trajectory.cell
 
     def of_rdf(positions: np.ndarray) -> float:
-        return rdf_mae(rdf(positions, cell), reference["rdf"])
+        return rdf_mae(rdf(positions, cell, analysis.images), reference["rdf"])
 
     def of_pair_distances(positions: np.ndarray) -> float:
         return pair_distances_mae(pair_distances(positions), reference["pair_distances"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from leignn.arguments import output_file
 from leignn.config.run import load_run_config
 from leignn.errors import InputError, RunFailedError
 from leignn.files import replacing
@@ -31,7 +32,7 @@ COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=Path, nargs="*", default=[], help="tables of one run (.csv)")
-    parser.add_argument("--output", type=Path, required=True, help="table (.csv)")
+    parser.add_argument("--output", type=output_file, required=True, help="table (.csv)")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -16,17 +16,21 @@ COLLAPSE = 1.0  # Å: a window of a simulation that deviates by more has collaps
 CHUNK_PAIRS = 2**18  # distances at once: they stay in the processor's cache
 
 Convention = Literal["corrected", "mdsim"]
+Images = Literal["nearest", "all"]
 
 
-def rdf(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+def rdf(positions: np.ndarray, cell: np.ndarray, images: Images = "nearest") -> np.ndarray:
     """Radial distribution function g(r) over all pairs of atoms in a periodic cell.
 
-    g = n / (T·N²/V · 4/3 π (r_hi³ − r_lo³)), n the number of ordered pairs in a bin by their
-    minimum-image distance. N² counts an atom's pair with itself, as MDSim does.
+    g = n / (T·N²/V · 4/3 π (r_hi³ − r_lo³)), n the number of ordered pairs in a bin. N² counts an atom's
+    pair with itself, as MDSim does. Also as MDSim does, only the nearest image of an atom counts: beyond
+    half the cell's least width g falls below what it is, to zero. ``images="all"`` counts every image, an
+    atom's own too: g is right at every distance, and 1 in an ideal gas.
 
     Args:
         positions: (T, N, 3) Å, wrapped or not.
         cell: (3, 3) Å, rows are the lattice vectors.
+        images: which periodic images of an atom count.
 
     Returns:
         (500,) in bins from 1e-6 to 6 Å (:data:`RDF_RANGE`).
@@ -36,16 +40,22 @@ def rdf(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """
     positions = _checked(positions)
     pairs = np.triu_indices(positions.shape[1], k=1)
-    return 2 * _pair_density(positions, cell, pairs) / positions.shape[1] ** 2
+    found = 2 * _pair_density(positions, cell, pairs, images) / positions.shape[1] ** 2
+    if images == "all":
+        found += _own_images(cell) / positions.shape[1]
+    return found
 
 
-def partial_rdfs(positions: np.ndarray, cell: np.ndarray, numbers: np.ndarray) -> dict[str, np.ndarray]:
+def partial_rdfs(
+    positions: np.ndarray, cell: np.ndarray, numbers: np.ndarray, images: Images = "nearest"
+) -> dict[str, np.ndarray]:
     """g(r) of every pair of elements, each one for a mixture without structure.
 
     Args:
         positions: (T, N, 3) Å, wrapped or not.
         cell: (3, 3) Å, rows are the lattice vectors.
         numbers: (N,) atomic numbers.
+        images: as of :func:`rdf`, of pairs of different atoms.
 
     Returns:
         by name ("Li-S", the lighter element first): (500,) in the bins of :func:`rdf`. Pairs of an
@@ -58,22 +68,44 @@ def partial_rdfs(positions: np.ndarray, cell: np.ndarray, numbers: np.ndarray) -
     for a, b in combinations_with_replacement(np.unique(numbers), 2):
         chosen = (low == a) & (high == b)
         if chosen.any():
-            density = _pair_density(positions, cell, (first[chosen], second[chosen]))
+            density = _pair_density(positions, cell, (first[chosen], second[chosen]), images)
             found[f"{chemical_symbols[a]}-{chemical_symbols[b]}"] = density / chosen.sum()
     return found
 
 
 def _pair_density(
-    positions: np.ndarray, cell: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]
+    positions: np.ndarray, cell: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], images: Images
 ) -> np.ndarray:
     """(500,) number of the given pairs in each shell, a frame, over the shell's part of the cell's volume."""
-    volume = _volume(cell)
+    shells = _shells(cell)
     count = np.zeros(BINS, dtype=np.int64)
     for vectors in _pair_vectors(positions, pairs):
-        count += np.histogram(_minimum_image_distances(vectors, cell), BINS, RDF_RANGE)[0]
+        if images == "nearest":
+            count += np.histogram(_minimum_image_distances(vectors, cell), BINS, RDF_RANGE)[0]
+        else:
+            fractional = vectors @ np.linalg.inv(cell)
+            home = (fractional - np.round(fractional)) @ cell
+            for shift in _lattice(cell):
+                count += np.histogram(np.linalg.norm(home + shift, axis=-1), BINS, RDF_RANGE)[0]
+    return count / (len(positions) * shells)
+
+
+def _own_images(cell: np.ndarray) -> np.ndarray:
+    """(500,) images of an atom in each shell, over the shell's part of the cell's volume."""
+    distances = np.linalg.norm(_lattice(cell), axis=1)
+    return np.histogram(distances[distances > 0], BINS, RDF_RANGE)[0] / _shells(cell)
+
+
+def _shells(cell: np.ndarray) -> np.ndarray:
+    """(500,) volumes of the bins of distance, in volumes of the cell."""
     edges = np.linspace(*RDF_RANGE, BINS + 1)
-    shells = 4 / 3 * np.pi * (edges[1:] ** 3 - edges[:-1] ** 3)
-    return count / (len(positions) * shells / volume)
+    return 4 / 3 * np.pi * (edges[1:] ** 3 - edges[:-1] ** 3) / _volume(cell)
+
+
+def _lattice(cell: np.ndarray) -> np.ndarray:
+    """(M, 3) Å, every lattice vector that can bring a vector of the cell around the origin into the range."""
+    reach = np.ceil(RDF_RANGE[1] * np.linalg.norm(np.linalg.inv(cell), axis=0) + 0.5).astype(int)
+    return np.array(list(product(*(range(-n, n + 1) for n in reach)))) @ cell
 
 
 def rdf_mae(first: np.ndarray, second: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import torch
 from ase import Atoms
 from ase.build import molecule
 
+from leignn.arguments import non_negative, output_file, usable_device
 from leignn.calculator import LEIGNNCalculator
 from leignn.errors import InputError
 from leignn.md.limitations import write_rows
@@ -30,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=SEPARATIONS,
         help="Å between the molecules' centres (default 4 … 50)",
     )
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    parser.add_argument("--device", default="cpu", help="where the potential runs, e.g. cuda")
-    parser.add_argument("--output", type=Path, required=True, help="table (.csv)")
+    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
+    parser.add_argument(
+        "--device", type=usable_device, default="cpu", help="where the potential runs, e.g. cuda"
+    )
+    parser.add_argument("--output", type=output_file, required=True, help="table (.csv)")
 
 
 def main(args: argparse.Namespace) -> None:

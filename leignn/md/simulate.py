@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
+from leignn.arguments import non_negative, output_folder, usable_device
 from leignn.calculator import LEIGNNCalculator
 from leignn.config.simulation import Simulation, Thermostat
 from leignn.errors import InputError
@@ -33,11 +34,15 @@ from leignn.training.failure import add_argument, recorded
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="RUN/checkpoint.pt")
     parser.add_argument("--start", type=Path, required=True, help="file with structures that ASE reads")
-    parser.add_argument("--frame", type=int, help="index of the structure to start from (default: by seed)")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--frame", type=non_negative, help="index of the first structure (default: by seed)")
+    parser.add_argument("--output", type=output_folder, required=True, help="folder for the results")
     parser.add_argument("--engine", choices=("ase", "torchsim"), default="ase", help="default ase")
     parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0], help="of velocities, noise and first frame (default 0)"
+        "--seeds",
+        type=non_negative,
+        nargs="+",
+        default=[0],
+        help="of velocities, noise, first frame (default 0)",
     )
     parser.add_argument("--thermostat", choices=get_args(Thermostat), required=True)
     parser.add_argument("--temperature", type=float, required=True, help="K")
@@ -52,8 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="atoms that left the cell lose neighbours, as in OCP",
     )
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    parser.add_argument("--device", default="cpu", help="where the potential runs, e.g. cuda")
+    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
+    parser.add_argument(
+        "--device", type=usable_device, default="cpu", help="where the potential runs, e.g. cuda"
+    )
     add_argument(parser)
 
 

@@ -17,13 +17,14 @@ from ase import Atoms
 from ase.build import bulk
 from torch_geometric.data import Batch
 
+from leignn.arguments import non_negative, output_file, positive, usable_device
 from leignn.config.dataset import DATASET_HELP
 from leignn.config.model import MODEL_HELP
 from leignn.config.run import RunConfig, resolve_run, settings_of
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.errors import InputError, RunFailedError
-from leignn.files import replacing
+from leignn.files import read_csv, replacing
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
 from leignn.profiling.measure import Timing, interleaved, peak_memory
@@ -43,12 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
     parser.add_argument("--published", type=Path, required=True, help="config/published/complexity.csv")
-    parser.add_argument("--output", type=Path, required=True, help="results/complexity.csv")
+    parser.add_argument("--output", type=output_file, required=True, help="results/complexity.csv")
     parser.add_argument(
-        "--device", choices=("cpu", "cuda"), nargs="+", help="default: the CPU, and CUDA where there is one"
+        "--device",
+        type=usable_device,
+        choices=("cpu", "cuda"),
+        nargs="+",
+        help="default: the CPU, and CUDA if there",
     )
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    parser.add_argument("--batch-size", type=int, default=8, help="structures a step (default 8)")
+    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
+    parser.add_argument("--batch-size", type=positive, default=8, help="structures a step (default 8)")
     parser.add_argument(
         "--seconds", type=float, default=8.0, help="for repeats of training, and of inference (default 8)"
     )
@@ -65,7 +70,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError("--device cuda: there is no CUDA device")
     settings = settings_of(args.settings)
     runs = [resolve_run(args.dataset, model, args.scale, 0, settings) for model in args.models]
-    published = pd.read_csv(args.published).set_index("model")["times_leignn"].to_dict()
+    published = read_csv(args.published, dtype={"model": str}).set_index("model")["times_leignn"].to_dict()
     rows = []
     for device in devices:
         failed, models = load_models(runs, args.stores, args.splits, device)

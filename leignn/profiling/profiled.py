@@ -6,13 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch_geometric.data import Batch
 
 from leignn.backend import compiled
 from leignn.config.run import RunConfig
-from leignn.data.frames import Frames
+from leignn.data.frames import Frames, read_manifest
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.trained import potential_of
 from leignn.training.loss import absolute_errors
@@ -38,7 +37,7 @@ class Profiled:
         self.device, self.training = device, run.training
         self.potential = potential_of(run)
         self.parameters = [p for p in self.potential.parameters() if p.requires_grad]
-        manifest = pd.read_csv(splits / "train.csv")
+        manifest = read_manifest(splits / "train.csv")
         self.train_structures = len(manifest)
         with tempfile.TemporaryDirectory() as folder:
             # Across the split: neighbouring rows are frames of one system.

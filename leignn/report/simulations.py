@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from leignn.arguments import output_file
 from leignn.errors import InputError
 from leignn.files import read_arrays, read_json
 from leignn.schemas import validate
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the figures of simulations are drawn from."""
     parser.add_argument("--simulations", type=Path, nargs="+", required=True, help="…/observables.json")
     parser.add_argument("--references", type=Path, nargs="+", required=True, help="<dataset>.npz")
-    parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
+    parser.add_argument("--output", type=output_file, required=True, help="figure (.svg)")
 
 
 def load_simulations(paths: list[Path]) -> list[Simulation]:

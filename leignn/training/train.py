@@ -22,6 +22,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from leignn.arguments import output_folder, positive, usable_device
 from leignn.config.run import RunConfig
 from leignn.config.training import Training
 from leignn.data.frames import Frames, SequentialBatches, ShuffledBatches, batch_loader
@@ -40,11 +41,17 @@ from leignn.training.statistics import add_starting_arguments, read_statistics, 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_starting_arguments(parser)
-    parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--output", type=output_folder, required=True, help="the run's folder")
     parser.add_argument("--statistics", type=Path, help="RUN/statistics.json, for models that need it")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
-        "--processes", type=int, help="each on a device of its own (default: one a GPU; one on the CPU)"
+        "--device",
+        type=usable_device,
+        choices=("cpu", "cuda"),
+        default="auto",
+        help="default: CUDA where there is one",
+    )
+    parser.add_argument(
+        "--processes", type=positive, help="each on its device (default: one a GPU; one on the CPU)"
     )
 
 

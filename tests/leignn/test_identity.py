@@ -39,6 +39,7 @@ def package(tmp_path, monkeypatch):
         from leignn import identity
 
         identity._parsed.cache_clear()
+        fingerprint.cache_clear()
         for file, text in files.items():
             assert file != name or old in text
             (tmp_path / f"{file}.py").write_text(text.replace(old, new) if file == name else text)
@@ -86,7 +87,7 @@ def test_training_depends_on_its_model_and_on_no_other(monkeypatch) -> None:
     read = []
     parsed = identity._parsed
     monkeypatch.setattr(identity, "_parsed", lambda *of: read.append(of[1]) or parsed(*of))
-    fingerprint("leignn.training.train", "baselines.mace")
+    fingerprint.__wrapped__("leignn.training.train", "baselines.mace")
     assert {"baselines.mace", "baselines.split_statistics", "leignn.graph", "leignn.training.loss"} <= set(
         read
     )

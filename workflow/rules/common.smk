@@ -8,7 +8,7 @@ sys.path.insert(0, LIBRARY)
 shell.prefix(f"export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 
 from leignn.errors import InputError
-from leignn.plan import Plan
+from leignn.plan import DRAWN_MODEL, Plan
 from leignn.resources import config_file
 
 
@@ -44,9 +44,25 @@ def shown(path):
     )
 
 
+def code_of(command):
+    """Fingerprint of the code behind a command and the run's model: what an edit touches is made anew."""
+
+    def fingerprint(wildcards):
+        return PLAN.code(command, wildcards.model)
+
+    return fingerprint
+
+
 def dataset_files(wildcards):
     """The data set's file, and the one with what it shares with others."""
     return PLAN.dataset(wildcards.dataset).files
+
+
+def resolved_run(wildcards):
+    """All that a run depends on, from data set, model and settings."""
+    return PLAN.resolved(
+        wildcards.dataset, wildcards.model, wildcards.scale, int(wildcards.seed)
+    )
 
 
 def model_file(wildcards):
@@ -71,6 +87,14 @@ def statistics_argument(wildcards, input):
 
 def part_of(wildcards):
     return PLAN.dataset(wildcards.dataset).parts[wildcards.part].plain()
+
+
+def labels_of(wildcards):
+    return PLAN.dataset(wildcards.dataset).labels.plain()
+
+
+def manifest_input(wildcards):
+    return PLAN.manifest_input(wildcards.dataset)
 
 
 def archive_of(wildcards):

@@ -15,6 +15,7 @@ rule generate_oc20_standin:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
+        code=PLAN.code("generate-oc20-standin"),
         standin=SETTINGS["standin"],
     message:
         "Generating the EMT stand-in for OC20"
@@ -88,6 +89,8 @@ rule build_store:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
+        labels=labels_of,
+        code=PLAN.code("build-store"),
         raw=raw_root,
         part=part_of,
     message:
@@ -101,6 +104,7 @@ rule build_store:
 rule split_dataset:
     input:
         stores=stores_input,
+        manifest=manifest_input,
     output:
         splits=directory(f"{DATA}/splits/{{dataset}}"),
     log:
@@ -113,6 +117,7 @@ rule split_dataset:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
+        code=PLAN.code("split"),
         stores=stores_folder,
         rule=split_rule,
     message:

@@ -20,6 +20,7 @@ rule predict_run:
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
+        code=code_of("predict"),
         stores=stores_folder,
         run=subpath(input.checkpoint, parent=True),
         tests=test_splits,
@@ -35,6 +36,8 @@ rule score_run:
     input:
         predictions=f"{RUN}/predictions",
         provenance=f"{RUN}/provenance.json",
+        config=f"{RUN}/config.yaml",
+        checkpoint=f"{RUN}/checkpoint.pt",
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
     output:
@@ -49,6 +52,7 @@ rule score_run:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
+        code=PLAN.code("score"),
         stores=stores_folder,
         run=subpath(input.provenance, parent=True),
     message:

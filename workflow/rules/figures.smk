@@ -17,6 +17,7 @@ rule plot_graphs:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
+        code=PLAN.code("plot-graphs", DRAWN_MODEL),
         stores=drawn_stores,
         split=drawn_split,
     message:
@@ -41,6 +42,8 @@ rule plot_architecture:
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
+    params:
+        code=PLAN.code("plot-architecture", DRAWN_MODEL),
     message:
         "Drawing Figure 2"
     shell:
@@ -63,6 +66,7 @@ rule plot_messages:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
+        code=PLAN.code("plot-messages", DRAWN_MODEL),
         stores=drawn_stores,
         split=drawn_split,
     message:
@@ -86,6 +90,7 @@ rule plot_learning_curves:
     conda:
         "../envs/report.yaml"
     params:
+        code=PLAN.code("plot-learning-curves"),
         runs=PLAN.run_folders(PLAN.with_runs),
     message:
         "Plotting learning curves"
@@ -107,6 +112,8 @@ rule plot_complexity:
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        code=PLAN.code("plot-complexity"),
     message:
         "Plotting {input.table}"
     shell:
@@ -117,6 +124,7 @@ rule plot_complexity:
 rule plot_structure:
     input:
         simulations=PLAN.simulation_files(["figure5"], "observables.json"),
+        curves=PLAN.simulation_files(["figure5"], "observables.npz"),
         references=PLAN.references(["figure5"]),
     output:
         shown(f"{RESULTS}/figure5.svg"),
@@ -127,6 +135,8 @@ rule plot_structure:
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        code=PLAN.code("plot-structure"),
     message:
         "Plotting Figure 5"
     shell:
@@ -137,6 +147,7 @@ rule plot_structure:
 rule plot_dynamics:
     input:
         simulations=PLAN.simulation_files(PLAN.simulated, "observables.json"),
+        curves=PLAN.simulation_files(PLAN.simulated, "observables.npz"),
         references=PLAN.references(PLAN.simulated),
     output:
         shown(f"{RESULTS}/dynamics.svg"),
@@ -147,6 +158,8 @@ rule plot_dynamics:
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        code=PLAN.code("plot-dynamics"),
     message:
         "Plotting forces, temperatures and diffusion"
     shell:
@@ -167,6 +180,8 @@ rule plot_limitations:
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        code=PLAN.code("plot-limitations"),
     message:
         "Plotting {input.table}"
     shell:

@@ -18,6 +18,8 @@ rule measure_drift:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+    params:
+        code=code_of("measure-drift"),
     message:
         "Measuring the energy drift of {wildcards.model}, seed {wildcards.seed}"
     shell:
@@ -41,6 +43,8 @@ rule measure_separation:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+    params:
+        code=code_of("measure-separation"),
     message:
         "Measuring the coupling of distant molecules by {wildcards.model}, seed {wildcards.seed}"
     shell:
@@ -61,6 +65,8 @@ rule join_limitations:
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        code=PLAN.code("join-limitations"),
     message:
         "Joining the measured limitations"
     shell:

@@ -13,6 +13,8 @@ rule generate_md_standin:
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
+    params:
+        code=PLAN.code("generate-md-standin"),
     message:
         "Generating the EMT stand-in for LiPS"
     shell:
@@ -35,6 +37,7 @@ rule analyse_reference:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
+        code=PLAN.code("analyse-reference"),
         stores=stores_folder,
     message:
         "Computing the observables of the reference trajectory of {wildcards.dataset}"
@@ -59,6 +62,7 @@ rule draw_starts:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
+        code=PLAN.code("extract-frames"),
         stores=stores_folder,
         split=first_test_split,
         starts=lookup(within=SETTINGS, dpath="{purpose}/starts"),
@@ -88,6 +92,7 @@ rule simulate_run:
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
+        code=code_of("simulate"),
         folder=subpath(output.outcome, parent=True),
         settings=simulation_arguments,
     message:
@@ -117,6 +122,7 @@ rule analyse_simulation:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
+        code=PLAN.code("analyse-simulation"),
         folder=subpath(input.outcome, parent=True),
         run=subpath(input.config, parent=True),
     message:

@@ -20,6 +20,7 @@ rule profile_models:
         runtime=lookup(within=SETTINGS, dpath="runtime/profile"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
+        code=PLAN.code("profile", *PLAN.models_of("table1")),
         dataset=PLAN.drawn_dataset,
         models=PLAN.models_of("table1"),
         scale=SETTINGS["scale"],

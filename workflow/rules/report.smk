@@ -23,6 +23,8 @@ rule build_table:
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        code=PLAN.code("build-table"),
     message:
         "Building {wildcards.table}"
     shell:
@@ -45,6 +47,8 @@ rule check_claims:
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        code=PLAN.code("check-claims"),
     message:
         "Holding the paper's claims against the tables"
     shell:
@@ -60,6 +64,8 @@ rule render_page:
         figures=expand(f"{RESULTS}/{{figure}}.svg", figure=PLAN.figures),
         metrics=PLAN.run_files(PLAN.with_runs, "metrics.json"),
         logs=PLAN.run_files(PLAN.with_runs, "log.csv"),
+        records=PLAN.run_files(PLAN.with_runs, "provenance.json"),
+        template=f"{LIBRARY}/leignn/report/page/page.html.j2",
     output:
         shown(f"{RESULTS}/index.html"),
     log:
@@ -70,6 +76,7 @@ rule render_page:
     conda:
         "../envs/report.yaml"
     params:
+        code=PLAN.code("render-page"),
         folder=subpath(output[0], parent=True),
         runs=PLAN.run_folders(PLAN.with_runs),
     message:

@@ -1,10 +1,11 @@
 # data set × model × scale × seed → configuration → trained run
 
 
+# What a run is configured to be is a parameter: a comment in a file is nothing new.
 rule configure_run:
     input:
-        dataset=dataset_files,
-        model=model_file,
+        dataset=ancient(dataset_files),
+        model=ancient(model_file),
     output:
         config=f"{RUN}/config.yaml",
     log:
@@ -15,6 +16,7 @@ rule configure_run:
     conda:
         "../envs/torch.yaml"
     params:
+        run=resolved_run,
         settings=PLAN.settings_argument,
     message:
         "Configuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
@@ -43,6 +45,7 @@ rule fit_statistics:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/train"),
         runtime=lookup(within=SETTINGS, dpath="runtime/train"),
     params:
+        code=code_of("fit-statistics"),
         stores=stores_folder,
     message:
         "Fitting what {wildcards.model} takes from the training split of {wildcards.dataset}"
@@ -75,6 +78,7 @@ rule train_model:
         runtime=lookup(within=SETTINGS, dpath="runtime/train"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
+        code=code_of("train"),
         stores=stores_folder,
         run=subpath(output.checkpoint, parent=True),
         statistics=statistics_argument,

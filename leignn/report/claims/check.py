@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leignn.arguments import output_file
 from leignn.config.claims import Claim, Claims, Rows
 from leignn.config.result import Table, load_results
 from leignn.errors import InputError
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="results/table1.csv …; one that is missing was not run",
     )
-    parser.add_argument("--output", type=Path, required=True, help="results/claims.csv")
+    parser.add_argument("--output", type=output_file, required=True, help="results/claims.csv")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from torch import Tensor, nn
 
+from leignn.arguments import output_file
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.errors import RunFailedError
@@ -48,7 +49,7 @@ class Part:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="RUN/checkpoint.pt of LEIGNN")
-    parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
+    parser.add_argument("--output", type=output_file, required=True, help="figure (.svg)")
 
 
 def main(args: argparse.Namespace) -> None:

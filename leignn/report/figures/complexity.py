@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
+from leignn.arguments import output_file
 from leignn.report.drawing.style import COLOURS, save_figure
 from leignn.report.tables.read import declared_table, read_table
 
@@ -18,7 +19,7 @@ TRAINING = "training structures"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--declaration", type=Path, required=True, help="config/results/complexity.yaml")
     parser.add_argument("--table", type=Path, required=True, help="results/complexity.csv")
-    parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
+    parser.add_argument("--output", type=output_file, required=True, help="figure (.svg)")
 
 
 def main(args: argparse.Namespace) -> None:

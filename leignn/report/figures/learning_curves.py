@@ -7,13 +7,14 @@ import matplotlib.pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.ticker import LogFormatter
 
+from leignn.arguments import output_file
 from leignn.report.drawing.style import COLOURS, save_figure
 from leignn.report.runs import LEARNING_CURVES, TRIVIAL, Run, load_runs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
-    parser.add_argument("--output", type=Path, required=True, help="figure (.svg)")
+    parser.add_argument("--output", type=output_file, required=True, help="figure (.svg)")
 
 
 def main(args: argparse.Namespace) -> None:

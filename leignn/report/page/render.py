@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 
+from leignn.arguments import output_file
 from leignn.config.result import Result, Table, load_results
 from leignn.errors import InputError
 from leignn.files import write_text
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--folder", type=Path, required=True, help="results/, with <name>.csv, <name>.svg")
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
-    parser.add_argument("--output", type=Path, required=True, help="results/index.html")
+    parser.add_argument("--output", type=output_file, required=True, help="results/index.html")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leignn.arguments import output_file
 from leignn.config.result import Table
 from leignn.errors import InputError
 from leignn.files import replacing, write_text
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--observables", type=Path, nargs="*", default=[], help="RUN/md/start0/observables.json …"
     )
-    parser.add_argument("--output", type=Path, required=True, help="results/<table>.csv")
+    parser.add_argument("--output", type=output_file, required=True, help="results/<table>.csv")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from leignn.config.result import Table
 from leignn.errors import InputError
+from leignn.files import read_csv
 from leignn.report.tables.columns import printed
 
 ALWAYS = ("dataset", "model", "source")
@@ -18,10 +19,7 @@ def load_published(path: Path, declared: Table) -> pd.DataFrame:
     Raises:
         InputError: the file cannot be read, lacks one of the three, or has a column that the table has not.
     """
-    try:
-        published = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    published = read_csv(path, dtype=dict.fromkeys(ALWAYS, str))
     if missing := [name for name in ALWAYS if name not in published]:
         raise InputError(f"{path} has no column {missing[0]!r}")
     names = [place.name for place in printed(declared)]

@@ -7,6 +7,7 @@ import pandas as pd
 
 from leignn.config.result import Column, Result, Table
 from leignn.errors import InputError
+from leignn.files import read_csv
 from leignn.report.tables.columns import csv_columns
 
 
@@ -31,10 +32,7 @@ def read_table(path: Path, declared: Table) -> pd.DataFrame:
     """
     columns = csv_columns(declared)
     texts = {name: str for name, column in columns.items() if column.type == "text"}
-    try:
-        table = pd.read_csv(path, dtype=texts)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    table = read_csv(path, dtype=texts)
     if missing := [name for name, column in columns.items() if name not in table and not column.optional]:
         raise InputError(f"{path} has no column {missing[0]!r}: another version wrote it, build it anew")
     for name in table:

@@ -19,13 +19,16 @@ from leignn.resources import CONFIG
 NUMBERS = [6] * 7 + [8] * 2 + [1] * 10  # C7O2H10
 
 
+SITES = np.array(list(np.ndindex(3, 3, 3)))[:19]
+
+
 def write(path: Path, count: int, seed: int = 0, **changes) -> list[dict]:
     rng = np.random.default_rng(seed)
     rows = []
     with ase.db.connect(path, use_lock_file=False) as database:
         for _ in range(count):
             row = {
-                "positions": rng.normal(0, 3, (19, 3)),
+                "positions": 1.5 * SITES + rng.normal(0, 0.1, (19, 3)),
                 "total_energy": rng.normal(-11500, 1),
                 "atomic_forces": rng.normal(size=(19, 3)),
             } | changes
@@ -63,8 +66,8 @@ def test_ids_with_gaps(tmp_path) -> None:
     ("changes", "words"),
     [
         ({"total_energy": None}, "row 1 has no usable total_energy"),
-        ({"atomic_forces": np.zeros((18, 3))}, r"row 1 has forces of shape \(18, 3\)"),
-        ({"atomic_forces": "none"}, "row 1 has no usable"),
+        ({"atomic_forces": np.zeros((18, 3))}, r"row 1: forces has shape \(18, 3\)"),
+        ({"atomic_forces": "none"}, "row 1: forces has shape"),
     ],
 )
 def test_a_row_without_its_labels(tmp_path, changes, words) -> None:
