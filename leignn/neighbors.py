@@ -60,9 +60,10 @@ def pairs_within(
         atom = int(np.argmin(np.isfinite(pos).all(1)))
         raise InputError(f"atom {atom} has the position {pos[atom]}")
     if _too_sparse(pos, box, np.asarray(pbc, dtype=bool), radius):
-        arguments = (pos, np.asarray(cell, dtype=np.float64)[None], np.asarray(pbc, dtype=bool)[None])
+        cells = torch.from_numpy(np.asarray(cell, dtype=np.float64)[None])
+        periodic = torch.from_numpy(np.asarray(pbc, dtype=bool)[None])
         natoms = torch.tensor([len(pos)])
-        found = all_pairs(*(torch.from_numpy(a) for a in arguments), natoms, radius)
+        found = all_pairs(torch.from_numpy(pos), cells, periodic, natoms, radius)
         return found[0].T.contiguous().numpy(), found[1].numpy(), found[2].numpy()
     pairs, shift, vector = NeighborList(cutoff=radius, full_list=True, n_threads=1).compute(
         points=pos, box=box, periodic=np.asarray(pbc, dtype=bool), quantities="PSD"
