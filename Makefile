@@ -1,6 +1,5 @@
 # make run    set up .venv and run the workflow (SCALE=smoke|mini|hour|paper, default mini)
-# make test   set up .venv and run the tests
-# make coverage  the tests, and which lines they do not reach; about a third slower where Python does the work
+# make test   set up .venv and run the tests; says which lines they do not reach
 # make lint   ruff, snakefmt, mypy and snakemake --lint
 # make documents  renew schemas and tables of keys, which are generated from leignn/config
 # make paper  the published sizes on OC20: needs network and a GPU
@@ -25,10 +24,6 @@ documents: setup
 	$(BIN)/python -m leignn document-config
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest
-
-# Not in `test`: before Python 3.12 every line that runs is reported to the tracer.
-coverage: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term
 
 lint: setup
