@@ -12,7 +12,7 @@ BIN := .venv/bin
 # The rules run `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: documents run test coverage lint paper setup
+.PHONY: documents run test lint paper setup
 
 run: setup
 	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
