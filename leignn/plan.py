@@ -65,8 +65,9 @@ class Plan:
                     merged_run(dataset, model, shown.scale, 0, settings)
                     if result.simulated:
                         self.simulation_arguments(dataset.name, model.name, shown.scale)
-        for limited in shown.limitations.drift + shown.limitations.separation:
-            self.model(limited)
+            for experiment in result.experiments:
+                for measured in result.measured_at(shown.scale, experiment):
+                    self.model(measured)
 
     # Results
 
@@ -204,7 +205,7 @@ class Plan:
 
     def limitation_files(self, experiment: str) -> list[str]:
         """What was measured of each run whose limitation it is, ``drift`` or ``separation``."""
-        models = getattr(self.configuration.limitations, experiment)
+        models = self.results["limitations"].measured_at(self.configuration.scale, experiment)
         return [f"{run}/limitations/{experiment}.csv" for run in self.runs([self.drawn_dataset], models)]
 
     @property

@@ -121,10 +121,17 @@ class Result(Strict):
     """Names of files in ``config/models``, by scale or ``default``."""
     datasets: dict[str, list[str]] = {}
     """Names of data sets, likewise; a result without any shows what is published."""
+    experiments: dict[str, dict[str, list[str]]] = {}
+    """Where a table joins several measurements: the models of each, likewise."""
 
     def models_at(self, scale: str) -> list[str]:
         """Models of its rows at a scale."""
         return self.models.get(scale, self.models.get(DEFAULT, []))
+
+    def measured_at(self, scale: str, experiment: str) -> list[str]:
+        """Models of one of its measurements at a scale."""
+        models = self.experiments[experiment]
+        return models.get(scale, models.get(DEFAULT, []))
 
     def datasets_at(self, scale: str) -> list[str]:
         """Data sets that its runs are trained on at a scale."""

@@ -39,14 +39,10 @@ class Simulations(Strict):
 
 
 class Limitations(Strict):
-    """What `results/limitations.csv` shows of runs on the first data set of `table1`."""
+    """Of runs on the first data set of `table1`; which models is declared in `results/limitations.yaml`."""
 
-    drift: Models
-    """models whose energy drift is measured in simulations at constant energy"""
-    separation: Models
-    """models shown two molecules at growing distance"""
     starts: PositiveInt
-    """structures from which the former start"""
+    """structures from which simulations at constant energy start"""
 
 
 class Standin(Strict):
@@ -103,7 +99,7 @@ class Configuration(Strict):
     simulation: Simulations
     """simulations of every trained run"""
     limitations: Limitations
-    """what `results/limitations.csv` shows"""
+    """how `results/limitations.csv` is measured"""
     standin: Standin
     """size of the EMT stand-in for OC20"""
     scale_training: SomeTraining = {}
