@@ -84,7 +84,9 @@ def main(argv: list[str] | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         message = f"the disk is full: {error.filename or 'a temporary file'} could not be written"
-    print(f"leignn {command}: error: {message}", file=sys.stderr)
+    # One line, also where a library's words in it are several.
+    line = " ".join(part.strip() for part in message.splitlines())
+    print(f"leignn {command}: error: {line}", file=sys.stderr)
     return 2
 
 

@@ -1,7 +1,8 @@
 """What every frame must be before it enters a store."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from scipy.spatial import cKDTree
 
 from leignn.config.dataset import Labels
 from leignn.data.structure import Structure
@@ -11,6 +12,8 @@ LARGEST_ATOMIC_NUMBER = 117  # the models embed 118 rows, indexed from 0
 # Å: less than half the shortest bond there is, 0.74 Å of H2. Two protons repel each other there by 48 eV,
 # more than any dynamics on a potential energy surface overcomes: such atoms are a fault of the file.
 CLOSEST = 0.3
+# Atoms are sorted along it to find close ones: it is normal to no plane of a crystal in its usual setting.
+DIRECTION = np.array([0.83205029, 0.51449575, 0.20739034])
 # Far beyond any structure, and what float64 (positions, to 1e-8 Å) and float32 (squares of forces) can carry.
 LARGEST_POSITION = 1e7  # Å
 LARGEST_ENERGY = 1e7  # eV an atom; all electrons of the heaviest atom have 1.5e6
@@ -27,10 +30,10 @@ def check(structure: Structure, labels: Labels, file: str) -> None:
 
     Raises:
         InputError: no atom; positions, cell, energy or forces that are not finite or absurdly large; a
-            label missing where the data set declares it for all; an unknown element; a singular cell; two
-            atoms, or an atom and an image, closer than :data:`CLOSEST`; a name that no line of text holds.
+            label missing where the data set declares it for all; an unknown element; a singular cell; a
+            name that no line of text holds.
     """
-    name = f"{file}: frame {structure.frame} of system {structure.system_id}"
+    name = _name(structure, file)
     numbers = structure.atomic_numbers
     if not structure.system_id or not structure.system_id.isprintable():
         raise InputError(f"{file}: frame {structure.frame} has the system name {structure.system_id!r}")
@@ -44,7 +47,6 @@ def check(structure: Structure, labels: Labels, file: str) -> None:
         atom = int(np.argmin(sound))
         raise InputError(f"{name} has position {structure.pos[atom]} at atom {atom}")
     _check_cell(structure, name)
-    _check_distances(structure, name)
     if np.abs(structure.energy) > LARGEST_ENERGY * len(numbers):
         raise InputError(f"{name} has energy {structure.energy}")
     if labels.energy == "all" and np.isnan(structure.energy):
@@ -66,34 +68,59 @@ def _check_cell(structure: Structure, name: str) -> None:
     raise InputError(f"{name} has a singular cell {structure.cell.tolist()}")
 
 
-def _check_distances(structure: Structure, name: str) -> None:
-    """No two atoms, and no atom and a periodic image, closer than :data:`CLOSEST`."""
-    pos, atoms = structure.pos, np.arange(len(structure.pos))
-    periodic = np.flatnonzero(structure.pbc)
-    if len(periodic):
-        cell = structure.cell[periodic]
-        reciprocal = np.linalg.pinv(cell)  # (3, k); its columns are 1 / height long
-        reach = CLOSEST * np.linalg.norm(reciprocal, axis=0)  # in units of the heights
-        copies = np.ceil(reach).astype(int)
-        if copies.prod() > 1000:
-            raise InputError(f"{name} has a singular cell {structure.cell.tolist()}")
-        fractional = pos @ reciprocal
-        shift = np.floor(fractional)
-        pos, fractional = pos - shift @ cell, fractional - shift
-        for k, vector in enumerate(cell):
-            # Images on one side: of a pair across the border, one atom has its image beside the other.
-            parts = [(pos, fractional, atoms)]
-            for copy in range(1, copies[k] + 1):
-                near = fractional[:, k] + copy <= 1 + reach[k]
-                moved = fractional[near]
-                moved[:, k] += copy
-                parts.append((pos[near] + copy * vector, moved, atoms[near]))
-            pos, fractional, atoms = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    pairs = cKDTree(pos).query_pairs(CLOSEST, output_type="ndarray")
-    if len(pairs):
-        first, second = pairs[0]
-        distance = np.linalg.norm(pos[first] - pos[second])
-        raise InputError(
-            f"{name} has atoms {atoms[first]} and {atoms[second]} {distance:.3g} Å apart, closer than "
-            f"{CLOSEST} Å"
-        )
+def check_distances(structures: Sequence[Structure], file: str) -> None:
+    """Refuse two atoms, or an atom and a periodic image, closer than :data:`CLOSEST`.
+
+    For many structures at once, which takes a fifth of the time: atoms, and the images that lie beside the
+    cell, are sorted along one direction, and those that follow each other closely there are compared.
+
+    Args:
+        structures: what :func:`check` has let pass.
+        file: where they come from, for messages.
+
+    Raises:
+        InputError: two atoms on one place, or a cell that is flat.
+    """
+    natoms = np.array([len(s.pos) for s in structures])
+    frame = np.repeat(np.arange(len(structures)), natoms)
+    atom = np.arange(len(frame)) - np.repeat(np.cumsum(natoms) - natoms, natoms)
+    cell = np.stack([s.cell * s.pbc[:, None] for s in structures])
+    reciprocal = np.linalg.pinv(cell)  # (S, 3, 3); its columns are 1 / height long, or zero
+    periodic = np.stack([s.pbc for s in structures])
+    reach = CLOSEST * np.linalg.norm(reciprocal, axis=1) * periodic  # in units of the heights
+    copies = np.ceil(reach).astype(int)
+    if (flat := np.maximum(copies, 1).prod(1) > 1000).any():
+        s = structures[int(flat.argmax())]
+        raise InputError(f"{_name(s, file)} has a singular cell {s.cell.tolist()}")
+    pos = np.concatenate([s.pos for s in structures])
+    fractional = np.einsum("nx,nxk->nk", pos, reciprocal[frame])
+    pos = pos - np.einsum("nk,nkx->nx", np.floor(fractional), cell[frame])
+    fractional = fractional - np.floor(fractional)
+    for k in range(3):
+        # Images on one side: of a pair across the border, one atom has its image beside the other.
+        parts = [(pos, fractional, frame, atom)]
+        for copy in range(1, copies[:, k].max() + 1):
+            near = np.flatnonzero((fractional[:, k] + copy <= 1 + reach[frame, k]) & periodic[frame, k])
+            moved = fractional[near]
+            moved[:, k] += copy
+            parts.append((pos[near] + copy * cell[frame[near], k], moved, frame[near], atom[near]))
+        pos, fractional, frame, atom = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    along = pos @ DIRECTION
+    order = np.lexsort((along, frame))
+    pos, frame, atom, along = pos[order], frame[order], atom[order], along[order]
+    for step in range(1, len(order)):
+        near = np.flatnonzero((along[step:] - along[:-step] <= CLOSEST) & (frame[step:] == frame[:-step]))
+        if not len(near):
+            return
+        distance = np.linalg.norm(pos[near + step] - pos[near], axis=1)
+        if distance.min() <= CLOSEST:
+            first = int(near[distance.argmin()])
+            pair = sorted((int(atom[first]), int(atom[first + step])))
+            raise InputError(
+                f"{_name(structures[frame[first]], file)} has atoms {pair[0]} and {pair[1]} "
+                f"{distance.min():.3g} Å apart, closer than {CLOSEST} Å"
+            )
+
+
+def _name(structure: Structure, file: str) -> str:
+    return f"{file}: frame {structure.frame} of system {structure.system_id}"

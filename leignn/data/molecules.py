@@ -18,6 +18,7 @@ CHUNK_FRAMES = 128
 # In units of the sum of two covalent radii, of the molecule's shortest distance: bonds have 0.77 (CN) to 1.25
 # (F2); in bohr, 1.46 to 2.4.
 LONGEST_BOND = 1.4
+NOBLE = (2, 10, 18, 36, 54, 86)  # gases, which do not bond
 
 
 class _Keys(NamedTuple):
@@ -122,7 +123,8 @@ def _refuse_other_units(path: Path, charges: np.ndarray, coords: np.ndarray, ene
     """
     if not len(coords):
         raise InputError(f"{path} holds no frame")
-    first, second = np.triu_indices(len(charges), 1)
+    bonding = np.flatnonzero(~np.isin(charges, NOBLE))
+    first, second = bonding[np.stack(np.triu_indices(len(bonding), 1))]
     distance = np.linalg.norm(coords[0][first] - coords[0][second], axis=1)
     relative = distance / (covalent_radii[charges[first]] + covalent_radii[charges[second]])
     if LONGEST_BOND < relative.min(initial=np.inf) < np.inf:

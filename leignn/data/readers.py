@@ -24,7 +24,7 @@ from ase import Atoms
 from ase.io.extxyz import read_xyz
 
 from leignn.config.dataset import AsePart, Labels, Part, RowsPart, ShardedPart
-from leignn.data.checks import check
+from leignn.data.checks import check, check_distances
 from leignn.data.iso17 import read_iso17
 from leignn.data.molecules import read_molecule
 from leignn.data.structure import Structure, as_type
@@ -233,6 +233,7 @@ def _parse(chunk: _Text, part: ShardedPart | AsePart, labels: Labels, system: st
             structure.energy -= reference
         check(structure, labels, chunk.file)
         found.append(structure)
+    check_distances(found, chunk.file)
     return found
 
 
@@ -318,6 +319,7 @@ def _read_with_ase(path: Path, part: AsePart, labels: Labels, system: str) -> It
             raise InputError(f"{path}: frame {number} cannot be read: {_reason(error)}") from error
         if not chunk:
             return
+        check_distances(chunk, str(path))
         yield chunk
 
 
@@ -331,6 +333,7 @@ def _read_rows(path: Path, part: RowsPart, labels: Labels, system: str) -> Itera
     for chunk in chunks:
         for structure in chunk:
             check(structure, labels, str(path))
+        check_distances(chunk, str(path))
         yield chunk
 
 

@@ -286,7 +286,7 @@ def test_missing_file_and_missing_key(tmp_path, capsys) -> None:
 def test_unknown_keys_and_parts(tmp_path, capsys) -> None:
     assert_refused(capsys, tmp_path, build(tmp_path, colour="red"), "test_data.yaml", "colour")
     assert_refused(capsys, tmp_path, build(tmp_path, part="other"), "'other'")
-    assert_refused(capsys, tmp_path, build(tmp_path, workers=0), "--workers: 0")
+    assert_refused(capsys, tmp_path, build(tmp_path, workers=0), "--workers: '0' is no whole number from 1")
 
 
 def test_full_disk(tmp_path, capsys, monkeypatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 
 from leignn.config.dataset import Labels
-from leignn.data.checks import CLOSEST, check
+from leignn.data.checks import CLOSEST, check, check_distances
 from leignn.data.store import Store
 from leignn.data.structure import Structure, as_type
 from leignn.errors import InputError
@@ -79,12 +79,13 @@ def test_close_atoms_are_those_that_a_sum_over_images_finds(pbc) -> None:
         d = np.linalg.norm(wrapped[:, None, None] - wrapped[None, :, None] - images, axis=-1)
         d[np.eye(3, dtype=bool)[:, :, None] & ~(shifts * np.array(pbc)).any(1)] = np.inf
         structure = Structure.from_atoms(atoms, "s")
+        check(structure, SOME, "f")
         if d.min() <= CLOSEST:
             refused += 1
-            with pytest.raises(InputError, match="apart, closer than"):
-                check(structure, SOME, "f")
+            with pytest.raises(InputError, match=f"{d.min():.3g} Å apart, closer than"):
+                check_distances([structure], "f")
         else:
-            check(structure, SOME, "f")
+            check_distances([structure, structure], "f")
     assert refused > 0
 
 

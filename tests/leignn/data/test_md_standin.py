@@ -29,7 +29,7 @@ def test_same_seed_same_bytes_and_labels_are_those_of_emt(tmp_path) -> None:
 
 def test_no_frames_are_refused(tmp_path, capsys) -> None:
     assert main(["generate-md-standin", "--output", str(tmp_path / "x"), "--frames", "0"]) == 2
-    assert "--frames: 0 is less than 1" in capsys.readouterr().err
+    assert "--frames: '0' is no whole number from 1" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

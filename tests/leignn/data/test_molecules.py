@@ -9,6 +9,7 @@ from ase.build import molecule
 
 from leignn.config.dataset import Labels, RowsPart
 from leignn.data import readers
+from leignn.data.molecules import read_molecule
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
@@ -121,3 +122,24 @@ def test_relative_energies_are_no_other_unit(tmp_path) -> None:
     content = arrays()
     found = read(tmp_path, content | {"E": content["E"] - TOTAL})
     assert found[0].energy == pytest.approx((content["E"][0, 0] - TOTAL) / 23.0605, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("charges", "coords", "fine"),
+    [
+        ([3, 3], [[0, 0, 0], [2.67, 0, 0]], True),
+        ([16, 16], [[0, 0, 0], [2.05, 0, 0]], True),
+        ([18, 18], [[0, 0, 0], [3.76, 0, 0]], True),
+        ([3, 3], [[0, 0, 0], [2.67 * 1.8897, 0, 0]], False),
+        ([7, 7], [[0, 0, 0], [1.10 * 1.8897, 0, 0]], False),
+    ],
+)
+def test_molecules_of_other_elements_in_angstrom_and_bohr(tmp_path, charges, coords, fine) -> None:
+    molecule = {"nuclear_charges": np.array(charges), "coords": np.array([coords])}
+    molecule |= {"energies": np.zeros(1), "forces": np.zeros((1, 2, 3)), "old_indices": np.zeros(1, int)}
+    np.savez(tmp_path / "m.npz", **molecule)
+    if fine:
+        assert len(list(read_molecule(tmp_path / "m.npz", "rmd17_npz", None))) == 1
+    else:
+        with pytest.raises(InputError, match="positions must be in Å"):
+            list(read_molecule(tmp_path / "m.npz", "rmd17_npz", None))

@@ -185,7 +185,7 @@ def test_seed_changes_the_systems():
 def test_count_below_one(option, tmp_path, capsys):
     arguments = ["generate-oc20-standin", "--output", str(tmp_path / "out"), option, "0"]
     assert main(arguments) == 2
-    assert f"{option}: 0 is less than 1" in capsys.readouterr().err
+    assert f"{option}: '0' is no whole number from 1" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

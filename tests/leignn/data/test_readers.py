@@ -145,7 +145,7 @@ def npz(path: Path, **changes) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"nuclear_charges": np.array([300, 1, 1])}, "unknown element, nuclear charge 300"),
+        ({"nuclear_charges": np.array([300, 1, 1])}, "nuclear_charges: 300 is no uint8"),
         ({"nuclear_charges": np.array([8, 1])}, r"coords has shape \(4, 3, 3\), not \(4, 2, 3\)"),
         ({"forces": np.zeros((4, 2, 3))}, r"forces has shape \(4, 2, 3\)"),
         ({"energies": np.zeros(3)}, r"energies has shape \(3,\)"),
