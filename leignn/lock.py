@@ -1,10 +1,11 @@
-"""One process at a time writes to a folder that is continued or appended to."""
+"""One process at a time writes to a folder that is continued or appended to, or to a file that is shared."""
 
 import errno
 import fcntl
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,12 @@ from typing import TextIO
 from leignn.errors import InputError
 
 NAME = ".lock"
+INTERVAL = 0.5  # s, between two looks at a lock that is waited for
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+class _HeldError(Exception):
+    """Another process, which the message names, holds a lock."""
 
 
 @contextmanager
@@ -30,6 +36,8 @@ def only_writer(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = _locked(folder / NAME)
+    except _HeldError as error:
+        raise InputError(f"{folder} is being written to by {error}: wait for it or stop it") from error
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise InputError(f"{folder} cannot be written to: {error.strerror}") from error
     try:
@@ -39,6 +47,27 @@ def only_writer(folder: Path) -> Iterator[None]:
         file.close()
         if not existed and not any(folder.iterdir()):
             folder.rmdir()
+
+
+@contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """Keep other processes from the file ``path``, whose folder exists, and wait for one that has it."""
+    lock = path.with_name(f".{path.name}.lock")
+    waited = False
+    while True:
+        try:
+            file = _locked(lock)
+            break
+        except _HeldError as holder:
+            if not waited:
+                print(f"{path} is being written by {holder}: waiting", flush=True)
+            waited = True
+            time.sleep(INTERVAL)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        file.close()
 
 
 def _locked(path: Path) -> TextIO:
@@ -56,8 +85,7 @@ def _locked(path: Path) -> TextIO:
             file.seek(0)
             holder = file.read().strip() or "another process"
             file.close()
-            message = f"{path.parent} is being written to by {holder}: wait for it or stop it"
-            raise InputError(message) from error
+            raise _HeldError(holder) from error
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             break
         file.close()  # the one before has just removed it

@@ -13,6 +13,24 @@ Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 FileName = Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$")]  # leaves no folder
 
 
+class ZenodoRecord(Strict):
+    """A record of Zenodo, whose API gives files, sizes and checksums: the first with the members is taken."""
+
+    zenodo: PositiveInt
+    """its number"""
+    members: list[str]
+    """names to unpack, as of a download"""
+
+
+def _mirror(place: Any) -> str:
+    return "an address" if isinstance(place, str) else "a record"
+
+
+Mirror = Annotated[
+    Annotated[str, Tag("an address")] | Annotated[ZenodoRecord, Tag("a record")], Discriminator(_mirror)
+]
+
+
 class Download(Strict):
     """One file to download, an archive or not."""
 
@@ -28,6 +46,8 @@ class Download(Strict):
     """names to unpack from an archive, with * and ?, or ends of paths; absent: no archive"""
     unpacked_bytes: int | None = None
     """size of these"""
+    mirrors: list[Mirror] = []
+    """where else the same is, asked in order: addresses of the same file, or records of Zenodo"""
 
     @model_validator(mode="after")
     def _archives_have_a_size(self) -> Self:
@@ -40,14 +60,14 @@ class Download(Strict):
         """Name to keep it under."""
         return self.file or PurePosixPath(urlsplit(self.url).path).name
 
+    def places(self) -> list["Download | ZenodoRecord"]:
+        """This one and its mirrors, in the order in which to ask them."""
+        return [self, *(self._at(mirror) for mirror in self.mirrors)]
 
-class ZenodoRecord(Strict):
-    """A record of Zenodo, whose API gives files, sizes and checksums: the first with the members is taken."""
-
-    zenodo: PositiveInt
-    """its number"""
-    members: list[str]
-    """names to unpack, as of a download"""
+    def _at(self, mirror: str | ZenodoRecord) -> "Download | ZenodoRecord":
+        if isinstance(mirror, ZenodoRecord):
+            return mirror
+        return self.model_copy(update={"url": mirror, "file": self.name})
 
 
 def _kind(source: Any) -> str:

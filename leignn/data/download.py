@@ -5,21 +5,12 @@ that a machine without network needs nothing else. An interrupted download goes 
 """
 
 import argparse
-import functools
 import hashlib
 import json
 import shutil
-import stat
 import sys
-import tarfile
 import time
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
 import requests
 from tqdm import tqdm
@@ -27,69 +18,86 @@ from tqdm import tqdm
 from leignn.arguments import output_folder
 from leignn.config.archive import Archives, Download, ZenodoRecord
 from leignn.config.dataset import DATASET_HELP, ShardedPart, load_dataset
+from leignn.data.unpack import MemberMissingError, UnreadableError, check_plain, unpack
 from leignn.data.zenodo import TIMEOUT, files_of
 from leignn.errors import InputError
 from leignn.files import replacing_folder
+from leignn.lock import in_turn
 
 CHUNK = 2**20  # bytes
 ATTEMPTS = 5  # in a row that bring nothing new
 FIRST_DELAY = 1.0  # s, doubled after each such attempt
 TRY_LATER = (408, 429)  # the client errors that pass: timeout, too many requests
+ANSWERS = (requests.codes.ok, requests.codes.partial_content)  # that bring a file
 
 
-class MemberMissingError(InputError):
-    """An archive lacks a file that is wanted from it."""
+class UnavailableError(InputError):
+    """A file cannot be had from one place; there may be another."""
 
 
-@dataclass(frozen=True)
-class _Member:
-    """What an archive says of one of its files, and how to read it."""
-
-    name: str
-    folder: bool
-    regular: bool
-    open: Callable[[], IO[bytes]]
+class _NoFileError(requests.RequestException):
+    """The server answers, but not with a file."""
 
 
-def fetch(source: Download, output: Path) -> None:
+def fetch(source: Download | ZenodoRecord, output: Path) -> None:
     """Fill the folder ``output`` from a download; it appears when it is whole.
 
     Beside the files it gets ``download.json``: where they come from, and the MD5 that was found.
 
     Args:
-        source: where it is, and what of it is wanted.
+        source: where it is, and what of it is wanted. Its mirrors are asked in order.
         output: replaced if it exists.
 
     Raises:
-        InputError: no network, too little space, a wrong checksum, or an archive that lacks members
-            or has a path that leaves it.
+        InputError: no network, too little space, a wrong checksum, a web page in place of the file,
+            or an archive that lacks members or has a path that leaves it.
     """
+    places = [source] if isinstance(source, ZenodoRecord) else source.places()
+    problems = []
+    for place in places:
+        try:
+            if isinstance(place, ZenodoRecord):
+                return _fetch_from_zenodo(place, output)
+            return _fetch_file(place, output)
+        except UnavailableError as error:
+            problems.append(str(error))
+            if place is not places[-1]:
+                print(f"{error}; trying the next place", flush=True)
+    raise InputError("; ".join(problems))
+
+
+def _fetch_file(source: Download, output: Path) -> None:
     file = output.parent / source.name
     output.parent.mkdir(parents=True, exist_ok=True)
-    _check_space(source, file)
-    if file.exists():
-        found = _verify(file, source)
-    else:
-        partial = file.with_name(f"{file.name}.part")
-        try:
-            _download(source, partial)
-        except requests.RequestException as error:
-            answer = error.response
-            reason = type(error).__name__ if answer is None else f"HTTP status {answer.status_code}"
-            checksum = f", md5 {source.md5}," if source.md5 else ""
-            raise InputError(
-                f"{source.url} could not be downloaded ({reason}): fetch it by other means"
-                f"{checksum} and put it at {file}"
-            ) from error
-        found = _verify(partial, source)
-        partial.rename(file)
-    record = {"url": source.url, "md5": found, "md5_published": source.md5 is not None}
-    with replacing_folder(output) as temporary:
-        if source.members is not None:
-            _unpack(file, source.members, temporary)
+    with in_turn(file):  # several data sets are made of one archive
+        _check_space(source, file)
+        present = file.exists()
+        if present:
+            found = _verify(file, source)
         else:
-            shutil.copy(file, temporary)
-        (temporary / "download.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+            partial = file.with_name(f"{file.name}.part")
+            _download(source, partial, file)
+            found = _verify(partial, source)
+            partial.rename(file)
+        record = {"url": source.url, "md5": found, "md5_published": source.md5 is not None}
+        try:
+            with replacing_folder(output) as temporary:
+                if source.members is not None:
+                    unpack(file, source.members, temporary)
+                else:
+                    check_plain(file)
+                    shutil.copy(file, temporary)
+                (temporary / "download.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        except UnreadableError as error:
+            if present:
+                raise InputError(f"{error}: remove it, and run again to fetch it anew") from error
+            file.unlink()
+            raise UnavailableError(f"{error}: {_by_hand(source, file)}") from error
+
+
+def _by_hand(source: Download, file: Path) -> str:
+    checksum = f", md5 {source.md5}," if source.md5 else ""
+    return f"fetch {source.url} by other means{checksum} and put it at {file}"
 
 
 def _check_space(source: Download, file: Path) -> None:
@@ -102,7 +110,7 @@ def _check_space(source: Download, file: Path) -> None:
         )
 
 
-def _download(source: Download, partial: Path) -> None:
+def _download(source: Download, partial: Path, file: Path) -> None:
     """Complete ``partial``; a failed attempt is repeated from where it stopped."""
     failures = 0
     while True:
@@ -111,12 +119,20 @@ def _download(source: Download, partial: Path) -> None:
             return _download_rest(source, partial)
         except requests.RequestException as error:
             status = None if error.response is None else error.response.status_code
-            # Other 4xx: asking again brings the same answer.
+            # Other 4xx, and answers that are no file: asking again brings the same.
             refused = status is not None and status < 500 and status not in TRY_LATER
             failures = 1 if _size(partial) > before else failures + 1
             if refused or failures == ATTEMPTS:
-                raise
+                raise UnavailableError(f"{_reason(error, source)}: {_by_hand(source, file)}") from error
             time.sleep(FIRST_DELAY * 2 ** (failures - 1))
+
+
+def _reason(error: requests.RequestException, source: Download) -> str:
+    if isinstance(error, _NoFileError):
+        return str(error)
+    answer = error.response
+    reason = type(error).__name__ if answer is None else f"HTTP status {answer.status_code}"
+    return f"{source.url} could not be downloaded ({reason})"
 
 
 def _size(path: Path) -> int:
@@ -132,6 +148,11 @@ def _download_rest(source: Download, partial: Path) -> None:
         if start and response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # nothing is missing, or the checksum will tell
         response.raise_for_status()
+        page = response.headers.get("Content-Type", "").startswith("text/html")
+        if response.status_code not in ANSWERS or page:
+            what = "with a web page" if page else f"with HTTP status {response.status_code}"
+            message = f"{source.url} answers {what} in place of the file"
+            raise _NoFileError(message, response=response)
         resumed = response.status_code == requests.codes.partial_content
         content_range = response.headers.get("Content-Range", "")
         if resumed and not content_range.startswith(f"bytes {start}-"):
@@ -158,72 +179,27 @@ def _verify(path: Path, source: Download) -> str:
         found = hashlib.file_digest(file, "md5").hexdigest()
     if found != (source.md5 or found):
         path.unlink()
-        raise InputError(
+        raise UnavailableError(
             f"{path} has the md5 {found}, not {source.md5}; it is removed, run again to fetch it anew"
         )
     return found
 
 
-def _unpack(file: Path, members: list[str], folder: Path) -> None:
-    """Write the members of a tar or zip, whatever folders it has, into one folder."""
+def _fetch_from_zenodo(record: ZenodoRecord, output: Path) -> None:
+    """Fill the folder with the members of the first file of a Zenodo record that has them."""
     try:
-        for member in _contents(file):
-            _unpack_member(member, members, file, folder)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not a bad stream's
-            raise
-        raise InputError(f"{file} is no readable archive: {error}") from error
-    names = [path.name for path in folder.iterdir()]
-    wanted = [PurePosixPath(member).name for member in members]
-    if missing := [member for member in wanted if not any(fnmatch(name, member) for name in names)]:
-        raise MemberMissingError(f"{file} holds no {missing[0]}")
-
-
-def _contents(file: Path) -> Iterator[_Member]:
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            for info in archive.infolist():
-                regular = not stat.S_ISLNK(info.external_attr >> 16)
-                yield _Member(info.filename, info.is_dir(), regular, functools.partial(archive.open, info))
-        return
-    with tarfile.open(file) as archive:
-        for entry in archive:
-            opened = functools.partial(archive.extractfile, entry)  # None only for what is no file
-            yield _Member(entry.name, entry.isdir(), entry.isfile(), opened)  # type: ignore[arg-type]
-
-
-def _unpack_member(member: _Member, members: list[str], file: Path, folder: Path) -> None:
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts:
-        raise InputError(f"{file}: the path {member.name!r} leaves the archive")
-    # A pattern with folders is held against the end of the path, one without against the name.
-    ends = [f"*/{pattern}" if "/" in pattern else pattern for pattern in members]
-    names = [f"/{path}" if "/" in pattern else path.name for pattern in members]
-    if member.folder or not any(map(fnmatch, names, ends)):
-        return
-    if not member.regular:
-        raise InputError(f"{file}: {member.name!r} is a link or a device, not a file")
-    target = folder / path.name
-    if target.exists():
-        raise InputError(f"{file}: two files are called {path.name}")
-    with member.open() as content, target.open("wb") as output:
-        shutil.copyfileobj(content, output, CHUNK)
-
-
-def fetch_from_zenodo(record: int, members: list[str], output: Path) -> None:
-    """Fill the folder ``output`` with ``members`` of the first archive of a Zenodo record that has them.
-
-    Raises:
-        InputError: as :func:`fetch`, or no archive of the record has them.
-    """
-    sources = files_of(record, members)
+        sources = files_of(record)
+    except InputError as error:
+        raise UnavailableError(str(error)) from error
     for source in sources:
         try:
-            return fetch(source, output)
+            return _fetch_file(source, output)
         except MemberMissingError as error:
             print(f"{error}; looking further", flush=True)
-    names = ", ".join(source.name for source in sources)
-    raise InputError(f"none of the files of Zenodo's record {record} holds {members[0]}: {names}")
+    names = ", ".join(source.name for source in sources) or "no archives"
+    raise UnavailableError(
+        f"none of the files of Zenodo's record {record.zenodo} holds {record.members[0]}: {names}"
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -238,10 +214,7 @@ def main(args: argparse.Namespace) -> None:
     if bool(args.dataset and args.part) == bool(args.archives and args.archive):
         raise InputError("give --dataset and --part, or --archives and --archive")
     if args.archives:
-        source = Archives.load_named(args.archive, args.archives)
-        if isinstance(source, ZenodoRecord):
-            return fetch_from_zenodo(source.zenodo, source.members, args.output)
-        return fetch(source, args.output)
+        return fetch(Archives.load_named(args.archive, args.archives), args.output)
     parts = load_dataset(args.dataset).parts
     if args.part not in parts:
         raise InputError(f"{args.dataset} has no part {args.part!r}, only {', '.join(parts)}")

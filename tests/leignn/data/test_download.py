@@ -4,6 +4,8 @@ import io
 import json
 import shutil
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ import pytest
 import yaml
 
 from leignn.cli import main
-from leignn.config.archive import Archives
+from leignn.config.archive import Archives, ZenodoRecord
 from leignn.config.dataset import Archived, dataset_names, load_dataset
 from leignn.data import download
 from leignn.resources import CONFIG
@@ -52,6 +54,8 @@ class Server:
     cuts: int = 0  # answers still to break off half-way
     failures: int = 0  # answers still to be failure_status
     failure_status: int = 503
+    success_status: int = 200
+    content_type: str | None = None
     shifts: int = 0  # partial answers still to start at the wrong byte
     ranges: list[str | None] = field(default_factory=list)  # asked for, in order
     url: str = ""
@@ -75,7 +79,9 @@ def server() -> Iterator[Server]:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
                 if start >= len(state.content):
                     return self.send_error(416)
-            self.send_response(206 if start else 200)
+            self.send_response(206 if start else state.success_status)
+            if state.content_type:
+                self.send_header("Content-Type", state.content_type)
             if start and state.shifts:
                 state.shifts -= 1
                 start -= 1000
@@ -290,10 +296,17 @@ def test_link_in_the_archive(fetch, raw, server, capsys):
     assert names(raw) == {NAME}
 
 
+def test_what_opens_as_no_archive_is_not_kept(fetch, raw, server, capsys):
+    server.content = b"neither tar nor zip" * 100
+    assert fetch() == 2
+    message = capsys.readouterr().err
+    assert str(raw / NAME) in message and "no readable archive" in message
+    assert names(raw) == set()
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"<html>moved</html>" * 100, "no readable archive"),
         (tar_of({"README.txt": b""}), "holds no *.extxyz.xz"),
         (tar_of({"a/0.txt.xz": b"", "b/0.txt.xz": b""}), "two files are called 0.txt.xz"),
     ],
@@ -354,6 +367,9 @@ def test_archive_of_which_members_are_wanted(compressed, raw, tmp_path, capsys):
 
 
 def test_file_that_is_no_archive_is_kept_as_it_is(compressed, raw, tmp_path):
+    buffer = io.BytesIO()
+    np.savez(buffer, E=np.arange(3.0))
+    compressed.content = buffer.getvalue()
     assert archive(compressed, tmp_path, file="md17.npz") == 0
     assert (raw / "mine" / "md17.npz").read_bytes() == compressed.content
 
@@ -366,6 +382,80 @@ def test_cut_archive_without_a_published_checksum(compressed, raw, tmp_path, cap
     assert names(raw) == {"kept.tar.bz2"}
 
 
+@pytest.mark.parametrize(
+    ("status", "content_type", "content", "words"),
+    [
+        (202, None, b"", "answers with HTTP status 202 in place of the file"),
+        (202, "text/html", b"<html>challenge</html>", "answers with a web page in place of the file"),
+        (200, "text/html; charset=UTF-8", b"<!DOCTYPE html>", "answers with a web page in place"),
+        (200, None, b"", "md17.npz is empty"),
+        (200, None, b"\n<!DOCTYPE HTML><p>moved", "md17.npz is a web page, not the data"),
+        (200, None, b"PK of another kind", "md17.npz is no NumPy archive"),
+    ],
+)
+def test_what_is_no_file_is_never_kept(
+    compressed, raw, tmp_path, capsys, status, content_type, content, words
+):
+    """As figshare answers scripts: an empty 202; and as a site that has moved answers everybody."""
+    compressed.success_status, compressed.content_type, compressed.content = status, content_type, content
+    assert archive(compressed, tmp_path, file="md17.npz", bytes=1000) == 2
+    message = capsys.readouterr().err
+    assert words in message and compressed.url in message and str(raw / "md17.npz") in message
+    assert message.count("\n") == 1 and names(raw) == set()
+
+
+def test_damaged_npz_is_not_kept(compressed, raw, tmp_path, capsys):
+    buffer = io.BytesIO()
+    np.savez(buffer, E=np.arange(1000.0))
+    content = bytearray(buffer.getvalue())
+    content[2000] ^= 1
+    compressed.content = bytes(content)
+    assert archive(compressed, tmp_path, file="md17.npz") == 2
+    assert "E.npy is damaged" in capsys.readouterr().err
+    assert names(raw) == set()
+
+
+def test_file_kept_by_an_earlier_version_is_not_trusted(compressed, raw, tmp_path, capsys):
+    raw.mkdir()
+    (raw / "md17.npz").touch()
+    assert archive(compressed, tmp_path, file="md17.npz") == 2
+    assert "md17.npz is empty: remove it, and run again" in capsys.readouterr().err
+
+
+def test_mirrors_are_asked_in_order(compressed, raw, tmp_path, capsys):
+    urls = [compressed.url.replace(NAME, name) for name in ("gone", "moved", NAME, "never")]
+    assert archive(compressed, tmp_path, url=urls[0], mirrors=urls[1:], **WANTED) == 0
+    assert names(raw) == {"kept.tar.bz2", "mine"}
+    assert json.loads((raw / "mine" / "download.json").read_text())["url"] == compressed.url
+    assert len(compressed.ranges) == 3
+    output = capsys.readouterr().out
+    assert f"{urls[0]} could not be downloaded (HTTP status 404)" in output and urls[1] in output
+
+
+def test_every_mirror_that_fails_is_named(compressed, raw, tmp_path, capsys):
+    urls = [compressed.url.replace(NAME, name) for name in ("gone", "moved")]
+    assert archive(compressed, tmp_path, url=urls[0], mirrors=urls[1:], **WANTED) == 2
+    message = capsys.readouterr().err
+    assert all(url in message for url in urls) and message.count("\n") == 1
+
+
+def test_two_processes_share_one_download(compressed, raw, tmp_path):
+    """As water and methane, members of one archive: one downloads, the other waits and takes the file."""
+    compressed.content = bz2.compress(tar_of({"a.npz": b"a", "b": np.random.default_rng(0).bytes(5_000_000)}))
+    entry = {"url": compressed.url, "file": "kept.tar.bz2", "bytes": len(compressed.content)}
+    wanted = {"members": ["*.npz"], "unpacked_bytes": 10}
+    (tmp_path / "archives.yaml").write_text(yaml.safe_dump({"one": entry | wanted, "two": entry | wanted}))
+    command = [sys.executable, "-m", "leignn", "download", "--archives", str(tmp_path / "archives.yaml")]
+    running = [
+        subprocess.Popen([*command, "--archive", name, "--output", str(raw / name)])
+        for name in ("one", "two")
+    ]
+    assert [process.wait(timeout=60) for process in running] == [0, 0]
+    assert compressed.ranges == [None]
+    assert names(raw) == {"kept.tar.bz2", "one", "two"}
+    assert names(raw / "one") == names(raw / "two") == {"a.npz", "download.json"}
+
+
 def test_archives_of_the_project_are_described_soundly(tmp_path, capsys):
     path = CONFIG / "archives.yaml"
     archived = [d for d in map(load_dataset, dataset_names()) if isinstance(d.source, Archived)]
@@ -373,6 +463,7 @@ def test_archives_of_the_project_are_described_soundly(tmp_path, capsys):
     for dataset in archived:
         source = Archives.load_named(dataset.source.archive, path)
         patterns = [Path(member).name for member in source.members or [source.name]]
+        assert isinstance(source, ZenodoRecord) or all(place.members for place in source.places()[1:])
         for part in dataset.parts.values():
             for wanted in (part.path, getattr(part, "frames", None) or part.path):
                 assert any(fnmatch(wanted, pattern) for pattern in patterns), (dataset.name, wanted)

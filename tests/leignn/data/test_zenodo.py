@@ -27,6 +27,8 @@ def zip_of(files: dict[str, bytes]) -> bytes:
 FILES = {
     "a_iso17.zip": zip_of({"ISO17/reference.db": b"db"}),
     "md.zip": zip_of({"md/H2O/vasprun.xml": b"water", "md/CH4/vasprun.xml": b"methane", "md/readme": b""}),
+    "README.md": b"what CH4 and H2O are",
+    "lips.xyz": b"1\nenergy=0\nLi 0 0 0\n",
     "CH4.zip": zip_of({"CH4/train/data.0000.lmdb": b"pickles"}),
 }
 
@@ -117,3 +119,19 @@ def test_a_damaged_archive_is_not_taken(asked, tmp_path, capsys) -> None:
     (tmp_path / "raw" / "CH4.zip").write_bytes(b"half of it")
     assert fetch(tmp_path, 7, "CH4/vasprun.xml") == 2
     assert "has the md5" in capsys.readouterr().err
+
+
+def test_a_file_of_the_record_can_be_what_is_wanted(asked, tmp_path) -> None:
+    assert fetch(tmp_path, 7, "lips.xyz") == 0
+    assert (tmp_path / "raw" / "mine" / "lips.xyz").read_bytes() == FILES["lips.xyz"]
+    assert asked == ["/records/7", "/files/lips.xyz/content"]
+
+
+def test_a_record_can_be_a_mirror(asked, tmp_path) -> None:
+    gone = {"url": zenodo.API.replace("/records", "/gone"), "file": "lips.xyz", "bytes": 20}
+    mine = gone | {"mirrors": [{"zenodo": 7, "members": ["lips.xyz"]}]}
+    (tmp_path / "archives.yaml").write_text(yaml.safe_dump({"mine": mine}))
+    arguments = ["--archives", str(tmp_path / "archives.yaml"), "--archive", "mine"]
+    assert main(["download", *arguments, "--output", str(tmp_path / "raw" / "mine")]) == 0
+    assert asked == ["/gone", "/records/7", "/files/lips.xyz/content"]
+    assert (tmp_path / "raw" / "mine" / "lips.xyz").read_bytes() == FILES["lips.xyz"]
