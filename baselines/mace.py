@@ -139,7 +139,9 @@ class MACE(EnergyPotential):
         edge_index, vector = self.edges(batch)
         source, target = edge_index
         # mace-torch measures the other way round: pos[target] − pos[source] + shifts.
-        shifts = (batch.pos[source] - batch.pos[target] - vector).detach()
+        shifts = batch.pos[source] - batch.pos[target] - vector
+        if not batch.cell.requires_grad:  # without a strain they are constants
+            shifts = shifts.detach()
         elements = nn.functional.one_hot(batch.atomic_numbers - 1, self.num_elements)
         data = {
             "positions": batch.pos,

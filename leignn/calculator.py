@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
 from torch_geometric.data import Batch
 
 from leignn.data.frames import collate
@@ -30,15 +31,17 @@ class LEIGNNCalculator(Calculator):
         device: where the model runs, e.g. "cpu" or "cuda".
         wrap: False loses neighbours of atoms that have left the cell: see :class:`VerletList`.
 
-    Results: ``energy`` in eV (what the data set calls energy, with the training mean added back)
-    and ``forces`` (n, 3) in eV/Å.
+    Results: ``energy`` in eV (what the data set calls energy, with the training mean added back),
+    ``forces`` (n, 3) in eV/Å, and, where forces are the gradient of the energy, ``stress`` (6,) in
+    eV/Å³. Once asked for, the stress is computed with every structure.
 
     Raises:
+        PropertyNotImplementedError: the stress of a model whose forces are direct.
         InputError: the checkpoint cannot be loaded, the structure has no atom or an element that the model
             was not trained on, a position is no number, or the cell is singular.
     """
 
-    implemented_properties = ["energy", "free_energy", "forces"]
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]
 
     def __init__(self, checkpoint: str | Path, device: str = "cpu", wrap: bool = True, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -46,6 +49,9 @@ class LEIGNNCalculator(Calculator):
         self.trained = load_trained(Path(checkpoint), device)
         spec = self.trained.graph
         self.neighbors = None if spec is None else VerletList(spec, device, wrap=wrap)
+        if self.trained.why_no_stress:
+            self.implemented_properties = ["energy", "free_energy", "forces"]
+        self._stress = False  # whether it has been asked for
         self._batch: Batch | None = None
         self._lock = threading.RLock()
 
@@ -57,6 +63,8 @@ class LEIGNNCalculator(Calculator):
 
     def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
         """ASE's, by one thread at a time: it keeps the last structure and its results."""
+        if name == "stress" and self.trained.why_no_stress:
+            raise PropertyNotImplementedError(self.trained.why_no_stress)
         with self._lock:
             return super().get_property(name, atoms, allow_calculation)
 
@@ -66,17 +74,21 @@ class LEIGNNCalculator(Calculator):
         properties: list[str] | None = None,
         system_changes: list[str] = all_changes,
     ) -> None:
-        """Compute energy and forces of ``atoms``."""
+        """Compute energy and forces of ``atoms``, and the stress if it is wanted."""
         with self._lock:
             super().calculate(atoms, properties, system_changes)
+            self._stress |= "stress" in (properties or [])
             with torch.no_grad():
-                output = self.trained(self._batch_of(system_changes))
+                output = self.trained(self._batch_of(system_changes), self._stress)
             energy = float(output["energy"][0])
             self.results = {
                 "energy": energy,
                 "free_energy": energy,
                 "forces": output["forces"].double().cpu().numpy().astype(np.float64),
             }
+            if self._stress:
+                stress = output["stress"][0].double().cpu().numpy()
+                self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
 
     def _batch_of(self, system_changes: list[str]) -> Batch:
         """The batch of ``self.atoms``; only what has changed is made anew."""

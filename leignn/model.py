@@ -59,6 +59,11 @@ class AtomEmbedding(nn.Module):
         return self.embeddings(atomic_numbers)
 
 
+def envelope(t: Tensor) -> Tensor:
+    """env(t) = 1 − 21 t⁵ + 35 t⁶ − 15 t⁷ of t ≥ 0, zero beyond 1: twice continuously differentiable."""
+    return torch.where(t < 1, 1 + t**5 * (-21 + t * (35 - 15 * t)), 0)
+
+
 class RadialBasis(nn.Module):
     """Gaussians of the scaled distance under a polynomial envelope.
 
@@ -79,9 +84,7 @@ class RadialBasis(nn.Module):
     def gaussians(self, d: Tensor, k: Tensor) -> Tensor:
         """e_k(d) of (E,) distances, for the numbers k: (T,) of all edges, or (E, T); (E, T)."""
         t = (d / self.cutoff).unsqueeze(-1)
-        envelope = 1 + t**5 * (-21 + t * (35 - 15 * t))
-        envelope = torch.where(t < 1, envelope, 0)
-        return envelope * torch.exp(-0.5 * (t * (self.num_rbf - 1) - k) ** 2)
+        return envelope(t) * torch.exp(-0.5 * (t * (self.num_rbf - 1) - k) ** 2)
 
 
 class LocalMessagePassing(nn.Module):
@@ -142,6 +145,8 @@ class LocalMessagePassing(nn.Module):
 class NovelMessageUpdating(nn.Module):
     """The paper's novel message updating (NMU), Eqs. (3) and (4)."""
 
+    softening = 1e-8  # under the root: the norm's gradient is finite at zero
+
     def __init__(self, hidden_channels: int) -> None:
         super().__init__()
         self.vec_proj = linear(hidden_channels, 2 * hidden_channels, bias=False)  # W_v
@@ -154,7 +159,7 @@ class NovelMessageUpdating(nn.Module):
     def forward(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Update scalars (N, F) and vectors (N, 3, F) within each atom."""
         a, b = self.vec_proj(v).chunk(2, dim=-1)
-        norm = torch.sqrt((b * b).sum(1) + 1e-8)
+        norm = torch.sqrt((b * b).sum(1) + self.softening)
         s1, s2, s3 = self.xvec_proj(torch.cat([x, norm], dim=1)).chunk(3, dim=1)
         return (
             x + s2 / math.sqrt(2) + x * torch.tanh(s3),  # (3)
@@ -169,7 +174,7 @@ class PaiNNUpdating(NovelMessageUpdating):
         """Update scalars (N, F) and vectors (N, 3, F) within each atom."""
         a, b = self.vec_proj(v).chunk(2, dim=-1)
         inner = (a * b).sum(1) / math.sqrt(x.shape[1])
-        norm = torch.sqrt((b * b).sum(1) + 1e-8)
+        norm = torch.sqrt((b * b).sum(1) + self.softening)
         s1, s2, s3 = self.xvec_proj(torch.cat([x, norm], dim=1)).chunk(3, dim=1)
         return x + (s1 + s2 * inner) / math.sqrt(2), v + s3.unsqueeze(1) * a
 

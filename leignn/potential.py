@@ -1,5 +1,6 @@
 """The contract every model obeys: a batch in, energies in eV and forces in eV/Å out."""
 
+import copy
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from leignn.errors import InputError
 from leignn.graph import GraphSpec, nearest_edges
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class EnergyPotential(Potential):
 
     @abstractmethod
     def energies(self, batch: Batch) -> Tensor:
-        """(B,) energies in eV, differentiable with respect to ``batch.pos``."""
+        """(B,) energies in eV, differentiable with respect to ``batch.pos`` and ``batch.cell``."""
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Predict a batch; in training mode the forces can be differentiated again."""
@@ -88,3 +90,29 @@ class EnergyPotential(Potential):
         if not self.training:
             energy = energy.detach()
         return {"energy": energy, "forces": -gradient}
+
+    def with_stress(self, batch: Batch) -> dict[str, Tensor]:
+        """Predict a batch for evaluation: as :meth:`forward`, and ``stress`` (B, 3, 3) in eV/Å³.
+
+        The stress is the derivative of the energy with respect to a symmetric strain of positions and cell,
+        over the cell's volume: positive where the structure is under tension, ASE's sign.
+
+        Raises:
+            InputError: a cell has no volume.
+        """
+        volume = torch.linalg.det(batch.cell).abs()
+        if not (volume > 0).all():
+            number = int((volume > 0).long().argmin())
+            raise InputError(
+                f"structure {number} has no stress: its cell {batch.cell[number].tolist()} has no volume"
+            )
+        with torch.enable_grad():
+            pos = batch.pos.detach().requires_grad_(True)
+            strain = torch.zeros_like(batch.cell, requires_grad=True)
+            deformation = torch.eye(3).to(strain) + (strain + strain.mT) / 2
+            deformed = copy.copy(batch)
+            deformed.pos = torch.einsum("nx,nxy->ny", pos, deformation.index_select(0, batch.batch))
+            deformed.cell = batch.cell @ deformation
+            energy = self.energies(deformed)
+            gradient, virial = torch.autograd.grad(energy.sum(), (pos, strain), materialize_grads=True)
+        return {"energy": energy.detach(), "forces": -gradient, "stress": virial / volume.view(-1, 1, 1)}

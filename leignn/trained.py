@@ -17,7 +17,7 @@ from leignn.config.run import RunConfig
 from leignn.errors import InputError, RunFailedError
 from leignn.files import replacing
 from leignn.graph import GraphSpec
-from leignn.potential import Potential
+from leignn.potential import EnergyPotential, Potential
 from leignn.registry import build_potential
 
 FORMAT = 2  # 1 knew neither its elements nor a checksum
@@ -51,17 +51,33 @@ class TrainedPotential(nn.Module):
     def graph(self) -> GraphSpec | None:
         return self.potential.graph
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """``energy`` (B,) float64 in eV and ``forces`` (N, 3) in eV/Å.
+    @property
+    def why_no_stress(self) -> str | None:
+        """One sentence; None where there is a stress."""
+        if isinstance(self.potential, EnergyPotential):
+            return None
+        return (
+            f"{self.config.title} has no stress: its forces are not derivatives of its energy, and so no "
+            "derivative with respect to strain belongs to them"
+        )
+
+    def forward(self, batch: Batch, stress: bool = False) -> dict[str, Tensor]:
+        """``energy`` (B,) float64 in eV, ``forces`` (N, 3) in eV/Å; ``stress`` (B, 3, 3) in eV/Å³ if wanted.
 
         Args:
             batch: positions and cells in :attr:`dtype`, see :func:`leignn.rounding.rounded`.
+            stress: see :meth:`leignn.potential.EnergyPotential.with_stress`.
 
         Raises:
-            InputError: an element that the model was not trained on.
+            InputError: an element that the model was not trained on; or there is no stress.
         """
         self.check_elements(batch.atomic_numbers)
-        output = self.potential(batch)
+        if not stress:
+            output = self.potential(batch)
+        elif isinstance(self.potential, EnergyPotential):
+            output = self.potential.with_stress(batch)
+        else:
+            raise InputError(str(self.why_no_stress))
         return {**output, "energy": output["energy"].double() + self.energy_shift}
 
     def admit(self, elements: Iterable[int]) -> None:

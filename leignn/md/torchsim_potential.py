@@ -14,7 +14,8 @@ from leignn.trained import TrainedPotential
 
 
 class TorchSimPotential(ModelInterface):
-    """A potential for TorchSim: energies and forces; the graph is built on its device.
+    """A potential for TorchSim: energies, forces and, with ``compute_stress`` set, stress; the graph is
+    built on its device.
 
     Args:
         trained: the potential, on ``device``.
@@ -32,9 +33,21 @@ class TorchSimPotential(ModelInterface):
         self._compute_stress, self._compute_forces = False, True
         self._memory_scales_with = "n_atoms"
 
+    @property
+    def compute_stress(self) -> bool:
+        """Whether stress is computed, which some integrators and optimisers ask for."""
+        return self._compute_stress
+
+    @compute_stress.setter
+    def compute_stress(self, wanted: bool) -> None:
+        if wanted and self.trained.why_no_stress:
+            raise NotImplementedError(self.trained.why_no_stress)
+        self._compute_stress = wanted
+
     @torch.no_grad()
     def forward(self, state: SimState | dict, **kwargs) -> dict[str, Tensor]:
-        """``energy`` (B,) in eV and ``forces`` (N, 3) in eV/Å of a state of B structures, N atoms in all."""
+        """``energy`` (B,) in eV and ``forces`` (N, 3) in eV/Å of a state of B structures, N atoms in all;
+        ``stress`` (B, 3, 3) in eV/Å³ if computed."""
         state = SimState(**state) if isinstance(state, dict) else state
         cell, natoms = state.row_vector_cell, torch.bincount(state.system_idx)
         pbc = torch.tensor([state.pbc] * 3 if self.pbc is None else list(self.pbc), device=cell.device)
@@ -51,5 +64,5 @@ class TorchSimPotential(ModelInterface):
             batch.edge_index, batch.cell_offsets, batch.neighbors = nearest_edges(
                 state.positions, cell, pbc, natoms, self.trained.graph
             )
-        output = self.trained(rounded(batch, self.trained.dtype))
-        return {"energy": output["energy"].to(self._dtype), "forces": output["forces"].to(self._dtype)}
+        output = self.trained(rounded(batch, self.trained.dtype), self._compute_stress)
+        return {name: value.to(self._dtype) for name, value in output.items()}

@@ -12,7 +12,7 @@ from leignn.errors import InputError
 from leignn.files import read_arrays, read_json
 from leignn.schemas import validate
 
-MODEL, REFERENCE = "#D55E00", "#000000"
+REFERENCE = "#000000"
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,32 @@ def test_forces_are_the_gradient_of_the_energy(model) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
 
 
+def test_stress_is_the_derivative_of_the_energy_by_strain(model) -> None:
+    if not isinstance(model, EnergyPotential):
+        pytest.skip("predicts its forces directly")
+    step = 1e-4
+    periodic = [a for a in members() if a.cell.rank == 3]
+    strains = np.random.default_rng(0).normal(size=(len(periodic), 3, 3))
+    strains += strains.transpose(0, 2, 1)
+    energies = []
+    for sign in (1, -1):
+        strained = []
+        for atoms, strain in zip(periodic, strains, strict=True):
+            deformed = atoms.copy()
+            deformed.set_cell(atoms.cell.array @ (np.eye(3) + sign * step * strain), scale_atoms=True)
+            strained.append(deformed)
+        energies.append(evaluate(model, strained)[0])
+    output = model.with_stress(make_batch(periodic, model.graph))
+    stress = output["stress"].numpy()
+    np.testing.assert_array_equal(stress, stress.transpose(0, 2, 1))
+    expected = (energies[0] - energies[1]) / (2 * step)
+    found = [(s * e).sum() * a.get_volume() for s, e, a in zip(stress, strains, periodic, strict=True)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
+    unstrained, forces = evaluate(model, periodic)
+    assert_same(model, output["energy"].numpy(), unstrained)
+    assert_same(model, output["forces"].numpy(), np.concatenate(forces))
+
+
 def test_every_parameter_learns(model) -> None:
     """Gradients of energies and forces are finite, with an isolated atom in the batch, and reach all.
 

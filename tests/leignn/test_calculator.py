@@ -1,13 +1,24 @@
 """The ASE calculator: what it keeps between calls changes nothing, and what wrapping is about."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from ase import Atoms
+from ase import Atoms, units
 from ase.build import bulk, molecule
+from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.fd import calculate_numerical_stress
+from ase.filters import FrechetCellFilter
+from ase.md.nptberendsen import NPTBerendsen
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.optimize import BFGS
 from conftest import make_batch, structures
 
 from leignn import LEIGNNCalculator
+from leignn.config.run import resolve_run
+from leignn.errors import InputError
+from leignn.trained import TrainedPotential, potential_of
 
 
 def forces(calculator: LEIGNNCalculator, atoms: Atoms) -> np.ndarray:
@@ -44,3 +55,58 @@ def test_atoms_that_left_the_cell(random_checkpoint) -> None:
     assert np.abs(forces(ocp, moved) - forces(right, atoms)).max() > 0.01 * largest
     free = molecule("CH3OH")  # without a cell there is nothing to leave
     np.testing.assert_array_equal(forces(ocp, free), forces(right, free))
+
+
+@pytest.fixture(scope="module")
+def conserving_checkpoint(tmp_path_factory) -> Path:
+    """A small LEIGNN-C of random weights in float64."""
+    config = resolve_run("oc20_standin", "leignn_c", "smoke", 0, {"training": {"precision": "64-true"}})
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    TrainedPotential(potential_of(config), config, 1.5, range(1, 119)).save(path)
+    return path
+
+
+def test_stress_is_that_of_differences(conserving_checkpoint) -> None:
+    """ASE's own, by moving the cell."""
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.1, seed=1)
+    strain = np.array([[0, 0.05, 0], [0, 0.02, 0], [0.03, 0, 0]])
+    atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+    atoms.calc = LEIGNNCalculator(conserving_checkpoint)
+    stress = atoms.get_stress()
+    assert np.abs(stress).min() > 1e-6
+    np.testing.assert_allclose(stress, calculate_numerical_stress(atoms, 1e-5), rtol=1e-5, atol=1e-9)
+    first = atoms.get_forces()
+    atoms.calc = LEIGNNCalculator(conserving_checkpoint)  # with and without it: the same forces
+    np.testing.assert_allclose(atoms.get_forces(), first, atol=1e-13)
+
+
+def test_cells_relax_and_npt_runs(conserving_checkpoint) -> None:
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.05, seed=1)
+    atoms.calc = LEIGNNCalculator(conserving_checkpoint)
+    before = atoms.get_potential_energy()
+    relaxation = BFGS(FrechetCellFilter(atoms), logfile=None)
+    relaxation.run(fmax=0.01, steps=200)
+    assert relaxation.converged() and np.abs(atoms.get_stress()).max() < 0.01
+    assert atoms.get_potential_energy() < before
+    MaxwellBoltzmannDistribution(atoms, temperature_K=300, rng=np.random.default_rng(0))
+    volume = atoms.get_volume()
+    dynamics = NPTBerendsen(
+        atoms, 1 * units.fs, temperature_K=300, pressure_au=0.1, compressibility_au=0.5, taup=100 * units.fs
+    )
+    dynamics.run(10)
+    assert atoms.get_volume() < volume  # pressed
+
+
+def test_why_there_is_no_stress(random_checkpoint, conserving_checkpoint) -> None:
+    atoms = bulk("Cu", cubic=True)
+    atoms.calc = LEIGNNCalculator(random_checkpoint)
+    with pytest.raises(PropertyNotImplementedError, match="LEIGNN has no stress: its forces are not"):
+        atoms.get_stress()
+    assert "stress" not in atoms.calc.implemented_properties
+    free = molecule("H2O")
+    free.calc = LEIGNNCalculator(conserving_checkpoint)
+    with pytest.raises(InputError, match="no volume"):
+        free.get_stress()

@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -11,11 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leignn.files import replacing
+from leignn.report.drawing.palette import look
 
-# Okabe and Ito's colours, distinct to colour-blind readers.
+# Okabe and Ito's colours, distinct to colour-blind readers, for what is no model; models: palette.py.
 COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
 # Text stays text, and equal input gives an equal file.
 matplotlib.rcParams |= {"svg.hashsalt": "leignn", "font.size": 9, "svg.fonttype": "none"}
+
+
+def line_of(title: str) -> dict[str, Any]:
+    """Colour and line of the model called ``title``, as matplotlib's arguments."""
+    shown = look(title)
+    return {"color": shown.colour, "linestyle": shown.line}
 
 
 def save_figure(figure: Figure, output: Path) -> None:

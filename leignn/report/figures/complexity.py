@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from leignn.arguments import output_file
-from leignn.report.drawing.style import COLOURS, save_figure
+from leignn.report.drawing.style import line_of, save_figure
 from leignn.report.tables.read import declared_table, read_table
 
 TRAINING = "training structures"
@@ -30,14 +30,12 @@ def plot_complexity(table: pd.DataFrame, output: Path) -> None:
     """Draw one row of panels of bars and one of curves for each device. Equal input gives an equal file."""
     plt.rcParams["font.size"] = 8
     devices = list(dict.fromkeys(table["device"]))
-    titles = list(dict.fromkeys(table["title"]))
-    colours = {title: COLOURS[number % len(COLOURS)] for number, title in enumerate(titles)}
     figure = plt.figure(figsize=(10.5, 5.6 * len(devices)), layout="constrained")
     for part, device in zip(figure.subfigures(len(devices), 1, squeeze=False)[:, 0], devices, strict=True):
         own = table[table["device"] == device]
         bars, curves = part.subfigures(2, 1)
-        _bars(bars.subplots(1, 5, sharey=True), own[own["point"] == TRAINING].set_index("title"), colours)
-        _curves(curves.subplots(1, 3), own, colours)
+        _bars(bars.subplots(1, 5, sharey=True), own[own["point"] == TRAINING].set_index("title"))
+        _curves(curves.subplots(1, 3), own)
         first = own.iloc[0]
         part.suptitle(
             f"{first['hardware']}, {device}"
@@ -47,10 +45,10 @@ def plot_complexity(table: pd.DataFrame, output: Path) -> None:
     save_figure(figure, output)
 
 
-def _bars(axes: list[Axes], rows: pd.DataFrame, colours: dict[str, str]) -> None:
+def _bars(axes: list[Axes], rows: pd.DataFrame) -> None:
     """Time, parameters, operations and memory; a row that failed has no bar."""
     places = range(len(rows))
-    fill = [colours[title] for title in rows.index]
+    fill = [line_of(title)["color"] for title in rows.index]
     panels = {
         "train_ms": "training step (ms a structure)\n× LEIGNN's (paper's ×)",
         "inference_ms": "inference (ms a structure)\n× LEIGNN's (paper's ×)",
@@ -92,7 +90,7 @@ def _labels(rows: pd.DataFrame, column: str, values: pd.Series) -> list[str]:
     return texts
 
 
-def _curves(axes: list[Axes], own: pd.DataFrame, colours: dict[str, str]) -> None:
+def _curves(axes: list[Axes], own: pd.DataFrame) -> None:
     """Time over atoms and over neighbours, memory over atoms; and the legend."""
     panels = [
         ("atoms", "inference_ms", "atoms (copper)", "inference (ms)"),
@@ -101,7 +99,7 @@ def _curves(axes: list[Axes], own: pd.DataFrame, colours: dict[str, str]) -> Non
     ]
     for axis, (point, column, xlabel, ylabel) in zip(axes, panels, strict=True):
         for title, rows in own[own["point"] == point].groupby("title", sort=False):
-            axis.plot(rows[point], rows[column], "o-", color=colours[title], markersize=3, label=title)
+            axis.plot(rows[point], rows[column], marker="o", markersize=3, label=title, **line_of(str(title)))
         axis.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
         axis.set_xticks(sorted(own.loc[own["point"] == point, point].round().astype(int).unique()))
         axis.xaxis.set_major_formatter("{x:.0f}")

@@ -1,14 +1,16 @@
-"""Plot validation errors against optimiser steps: one panel row a data set, one curve a run."""
+"""Plot validation errors against optimiser steps: one panel row a data set, one curve a model."""
 
 import argparse
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from matplotlib.artist import Artist
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter
 
 from leignn.arguments import output_file
-from leignn.report.drawing.style import COLOURS, save_figure
+from leignn.report.drawing.style import line_of, save_figure
 from leignn.report.runs import LEARNING_CURVES, TRIVIAL, Run, load_runs
 
 
@@ -22,39 +24,56 @@ def main(args: argparse.Namespace) -> None:
 
 
 def plot_learning_curves(runs: list[Run], output: Path) -> None:
-    """Draw the curves, one colour a model in the order of the runs (a second round is dotted).
+    """Draw each model's mean over its seeds, and the band from the best seed to the worst.
 
-    The trivial predictor is a dashed line.
+    The trivial predictor is a dashed line. Beside each row of panels stand its models.
     """
     datasets = list(dict.fromkeys(run.config.dataset for run in runs))
-    titles = list(dict.fromkeys(r.metrics["title"] for r in runs if r.metrics["title"] != TRIVIAL))
     figure, axes = plt.subplots(
-        len(datasets), 2, figsize=(9.5, 3.4 * len(datasets)), squeeze=False, layout="constrained"
+        len(datasets), 2, figsize=(11.5, 3.6 * len(datasets)), squeeze=False, layout="constrained"
     )
     for row, dataset in zip(axes, datasets, strict=True):
         members = [run for run in runs if run.config.dataset == dataset]
+        titles = dict.fromkeys(run.metrics["title"] for run in members)
+        logs = {
+            title: pd.concat([run.log() for run in members if run.metrics["title"] == title])
+            for title in titles
+        }
         for axis, (column, label) in zip(row, LEARNING_CURVES.items(), strict=True):
-            for run in members:
-                log, title = run.log(), run.metrics["title"]
-                if title == TRIVIAL:
-                    level = log[column].iloc[-1]
-                    axis.axhline(level, color="0.5", linestyle="--", linewidth=1, label=TRIVIAL)
-                else:
-                    again, number = divmod(titles.index(title), len(COLOURS))
-                    style = {"color": COLOURS[number], "linestyle": "-:"[again % 2], "linewidth": 1.4}
-                    axis.plot(log["step"], log[column], label=title, **style)
+            for title, log in logs.items():
+                _draw(axis, log.dropna(subset=column), column, title)
             axis.set(xlabel="optimiser steps", ylabel=label, yscale="log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))  # decades: fewer, all
             axis.tick_params(which="minor", labelsize=7)
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
-        row[0].set_title(f"{members[0].config.dataset_info.title}, scale {members[0].config.scale}")
-    by_label: dict[str, Artist] = {}  # one entry for all seeds and data sets
-    for axis in axes[:, 0]:
-        handles, labels = axis.get_legend_handles_labels()
-        by_label |= dict(zip(labels, handles, strict=True))
-    figure.legend(
-        list(by_label.values()), list(by_label), frameon=False, fontsize=8, loc="outside right upper"
-    )
+        seeds = len({run.config.seed for run in members})
+        words = f"scale {members[0].config.scale}" + (f", {seeds} seeds" if seeds > 1 else "")
+        row[0].set_title(f"{members[0].config.dataset_info.title}, {words}", fontsize=9.5, loc="left")
+        for axis in row:
+            _legend(axis)
     save_figure(figure, output)
+
+
+def _draw(axis: Axes, log: pd.DataFrame, column: str, title: str) -> None:
+    """One model's curve, ``log`` of all its seeds."""
+    if log.empty:
+        return
+    if title == TRIVIAL:
+        level = log[column].iloc[-1]
+        axis.axhline(level, color="0.5", linestyle=(0, (6, 3)), linewidth=1, label=TRIVIAL)
+        return
+    by_step = log.groupby("step")[column]
+    line = line_of(title)
+    axis.plot(by_step.mean(), linewidth=1.4, label=title, **line)
+    axis.fill_between(
+        by_step.mean().index, by_step.min(), by_step.max(), color=line["color"], alpha=0.15, lw=0
+    )
+
+
+def _legend(axis: Axes) -> None:
+    """The panel's models, in the order in which their curves end."""
+    lines = sorted(axis.get_lines(), key=lambda line: -np.asarray(line.get_ydata())[-1])
+    small = {"frameon": False, "fontsize": 7, "handlelength": 2.4, "borderpad": 0}
+    axis.legend(handles=lines, loc="center left", bbox_to_anchor=(1, 0.5), **small)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leignn.arguments import output_file
-from leignn.report.drawing.style import COLOURS, save_figure, save_gap
+from leignn.report.drawing.style import line_of, save_figure, save_gap
 from leignn.report.tables.read import declared_table, read_table
 
 PANELS = {
@@ -43,12 +43,11 @@ def plot_limitations(table: pd.DataFrame, output: Path) -> None:
     measured = table[table["value"].notna()]
     if measured.empty:
         return save_gap("no limitation was measured", output)
-    models = list(dict.fromkeys(measured["model"]))
     figure, axes = plt.subplots(1, len(PANELS), figsize=(11.5, 3.9), layout="constrained")
     for axis, (experiment, (column, label, quantity)) in zip(axes, PANELS.items(), strict=True):
         rows = measured[measured["experiment"] == experiment]
         for model in dict.fromkeys(rows["model"]):
-            _draw(axis, rows[rows["model"] == model], column, models.index(model))
+            _draw(axis, rows[rows["model"] == model], column)
         if experiment == "nve_drift":
             axis.axhline(0, color="0.5", linewidth=0.8)
             axis.set_yscale("symlog", linthresh=10)
@@ -77,7 +76,7 @@ def plot_limitations(table: pd.DataFrame, output: Path) -> None:
     return None
 
 
-def _draw(axis: Axes, rows: pd.DataFrame, column: str, number: int) -> None:
+def _draw(axis: Axes, rows: pd.DataFrame, column: str) -> None:
     """One model's line; differences of pairs are drawn as sizes, at least a tenth of the rounding."""
     direct = bool(rows["direct_forces"].iloc[0])
     groups = rows.groupby(column)
@@ -85,7 +84,7 @@ def _draw(axis: Axes, rows: pd.DataFrame, column: str, number: int) -> None:
     if column == "separation_ang":
         values = values.abs().clip(lower=ROUNDING / 5)
     style: dict[str, Any] = {
-        "color": COLOURS[number % len(COLOURS)],
+        "color": line_of(rows["model"].iloc[0])["color"],
         "linestyle": "-" if direct else "--",
         "linewidth": 1.4,
     }

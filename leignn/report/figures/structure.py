@@ -11,9 +11,8 @@ from ase.visualize.plot import plot_atoms
 from matplotlib.axes import Axes
 
 from leignn.md.observables import BINS, HR_RANGE, RDF_RANGE
-from leignn.report.drawing.style import save_figure, save_gap
+from leignn.report.drawing.style import line_of, save_figure, save_gap
 from leignn.report.simulations import (
-    MODEL,
     REFERENCE,
     Simulation,
     add_arguments,
@@ -79,8 +78,9 @@ def _draw_curves(
     centres = (edges[1:] + edges[:-1]) / 2
     axis.plot(centres, reference[name], color=REFERENCE, linewidth=2.2, alpha=0.45, label="reference")
     for number, simulation in enumerate(simulations):
-        label = f"{simulation.observables['title']}" if number == 0 else None
-        axis.plot(centres, simulation.curves()[name], color=MODEL, linewidth=0.9, label=label)
+        title = simulation.observables["title"]
+        label = title if number == 0 else None
+        axis.plot(centres, simulation.curves()[name], linewidth=0.9, label=label, **line_of(title))
     axis.set_xlim(0, limits[1])
     axis.set_ylim(bottom=0)
     axis.spines[["top", "right"]].set_visible(False)
