@@ -163,21 +163,29 @@ class Plan:
         potentials = {self.model(name).potential.partition(":")[0] for name in models}
         return fingerprint(self._module(command), *sorted(potentials))
 
-    def runs(self, datasets: Iterable[str], models: Iterable[str]) -> list[str]:
-        """Folders of the runs of every model on every data set, for every seed."""
-        scale, seeds = self.configuration.scale, self.configuration.seeds
-        models = list(models)
+    def seeds(self, model: str, result: str = "") -> list[int]:
+        """Seeds of a model's runs: the configuration's, else those that a result declares, else the first."""
+        if self.configuration.seeds:
+            return self.configuration.seeds
+        declared = self.results[result].seeds_at(self.configuration.scale, model) if result else 1
+        return list(range(declared))
+
+    def runs(self, datasets: Iterable[str], models: Iterable[str], result: str = "") -> list[str]:
+        """Folders of the runs of every model on every data set, for every seed (see :meth:`seeds`)."""
+        scale, models = self.configuration.scale, list(models)
         return [
             self.run.format(dataset=dataset, scale=scale, model=model, seed=seed)
             for dataset in datasets
             for model in models
-            for seed in seeds
+            for seed in self.seeds(model, result)
         ]
 
     def run_folders(self, names: Iterable[str]) -> list[str]:
         """Folders of all runs that the results show, each once."""
         found = [
-            folder for name in names for folder in self.runs(self.datasets_of(name), self.models_of(name))
+            folder
+            for name in names
+            for folder in self.runs(self.datasets_of(name), self.models_of(name), name)
         ]
         return list(dict.fromkeys(found))
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import PositiveInt, model_validator
 
 from leignn.config.base import Strict, load_yaml
 
@@ -121,12 +121,20 @@ class Result(Strict):
     """Names of files in ``config/models``, by scale or ``default``."""
     datasets: dict[str, list[str]] = {}
     """Names of data sets, likewise; a result without any shows what is published."""
+    seeds: dict[str, dict[str, PositiveInt]] = {}
+    """How many seeds, by scale or ``default``, then by model or ``default``; one without. The configuration's
+    ``seeds`` stand in place of them."""
     experiments: dict[str, dict[str, list[str]]] = {}
     """Where a table joins several measurements: the models of each, likewise."""
 
     def models_at(self, scale: str) -> list[str]:
         """Models of its rows at a scale."""
         return self.models.get(scale, self.models.get(DEFAULT, []))
+
+    def seeds_at(self, scale: str, model: str) -> int:
+        """How many seeds of a model at a scale."""
+        counts = self.seeds.get(scale, self.seeds.get(DEFAULT, {}))
+        return counts.get(model, counts.get(DEFAULT, 1))
 
     def measured_at(self, scale: str, experiment: str) -> list[str]:
         """Models of one of its measurements at a scale."""

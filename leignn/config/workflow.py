@@ -92,8 +92,9 @@ class Configuration(Strict):
     """folder for raw files, stores and split manifests (`raw/`, `stores/`, `splits/` below it)"""
     samples_dir: str
     """folder with your own files: the `path` of a part with `source: {files: true}` is relative to it"""
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)]
-    """every model is trained once for each; tables show mean ± standard error"""
+    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] | None = None
+    """every model is trained once for each, in place of the number of seeds that results declare; tables show
+    mean ± standard error"""
     results: dict[str, Shown] = {}
     """by the name of a result (a file in `results/`): `models` and `datasets` in place of the declared"""
     simulation: Simulations

@@ -7,6 +7,7 @@ import pandas as pd
 from leignn.config.result import Table
 from leignn.report.page.grid import measured_blocks
 from leignn.report.runs import Run
+from leignn.report.tables.cells import alone
 from leignn.report.tables.columns import printed
 from leignn.report.tables.special import RANK_CORRELATION, SPECIAL_ROWS
 
@@ -78,7 +79,8 @@ def _block_line(block: pd.DataFrame, declared: Table) -> str:
     """Of one data set: the models, how often each is best, and how their order compares with the paper's."""
     models = block[~block["model"].isin(SPECIAL_ROWS) & (block["n_seeds"] > 0)]
     ranked = [f"{place.name}_rank" for place in printed(declared) if place.column.best]
-    first = {row["model"]: int((row[ranked] == 1).sum()) for _, row in models.iterrows()}
+    marked = [name for name in ranked if 1 in alone(models[name])]
+    first = {row["model"]: int((row[marked] == 1).sum()) for _, row in models.iterrows()}
     best = sorted((title for title in first if first[title]), key=lambda title: -first[title])
     words = f"{_count(len(models), 'model')} on {block['dataset_title'].iloc[0]}"
     if best:
