@@ -27,7 +27,7 @@ from leignn.config.run import RunConfig
 from leignn.config.training import Training
 from leignn.data.frames import Frames, SequentialBatches, ShuffledBatches, batch_loader
 from leignn.errors import InputError
-from leignn.files import read_json, write_text
+from leignn.files import read_json, write_json
 from leignn.identity import differences, digest, fingerprint, versions
 from leignn.lock import only_writer
 from leignn.provenance import checksums, process, sha256
@@ -64,8 +64,9 @@ def main(args: argparse.Namespace) -> None:
         save_failure(args.output / "checkpoint.pt", config, message)
         RunLog.write_empty(args.output / "log.csv")
         data = checksums(args.stores, args.splits)
-        failure = process(started) | {"data": data, "failure": message}
-        write_text(args.output / "provenance.json", json.dumps(failure, indent=1))
+        files = {"log.csv": sha256(args.output / "log.csv")}
+        failure = process(started) | {"data": data, "files": files, "failure": message}
+        write_json(args.output / "provenance.json", failure)
         shutil.rmtree(args.output / "resume", ignore_errors=True)
 
     # Processes that Lightning starts to share the work come here too, under the lock of the first.
@@ -171,13 +172,14 @@ def train(
             "code": identity["code"],
             "configuration": digest(config.plain()),
             "checkpoint": sha256(output / "checkpoint.pt"),
+            "files": {"log.csv": sha256(output / "log.csv")},
             "seconds": log.seconds,
             "steps": trainer.global_step,
             "best_step": best_step,
             "train_structures": len(train_frames),
             "parameters": sum(p.numel() for p in potential.parameters()),
         }
-        write_text(output / "provenance.json", json.dumps(record, indent=1))
+        write_json(output / "provenance.json", record)
         shutil.rmtree(output / "resume", ignore_errors=True)
 
 
@@ -231,15 +233,21 @@ def _trainer(
 def _resume_point(folder: Path, identity: dict[str, Any]) -> Path | None:
     """The last checkpoint, if all that it depends on is the same; else a clean start, and why."""
     kept, last = folder / "identity.json", folder / "last.ckpt"
+    # In this order: of several processes, the first may be beginning anew at this moment.
+    changed = _changed(kept, identity)
     if last.exists():
-        changed = _changed(kept, identity)
         if not changed:
             print(f"resuming from {last}", flush=True)
             return last
         print(f"{last} is of another {', '.join(changed)}: beginning anew", flush=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    write_text(kept, json.dumps(identity, indent=1))
+    _begin_anew(folder, kept, identity)
     return None
+
+
+@rank_zero_only
+def _begin_anew(folder: Path, kept: Path, identity: dict[str, Any]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    write_json(kept, identity)
 
 
 def _changed(kept: Path, identity: dict[str, Any]) -> list[str]:
