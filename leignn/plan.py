@@ -190,13 +190,13 @@ class Plan:
         starts = range(self.configuration.simulation.starts)
         return [f"{folder}/md/start{n}/{file}" for folder in self.run_folders(names) for n in starts]
 
-    def simulation_arguments(self, dataset: str, model: str, scale: Scale) -> str:
+    def simulation_arguments(self, dataset: str, model: str, scale: Scale) -> list[str]:
         """Arguments of ``simulate`` that say the protocol."""
         shown = self.configuration.simulation
         found = merged_simulation(
             self.dataset(dataset), self.model(model), scale, shown.scale_settings, shown.settings
         )
-        return " ".join(f"--{key} {value}" for key, value in found.plain().items())
+        return [word for key, value in found.plain().items() for word in (f"--{key}", str(value))]
 
     def references(self, names: Iterable[str]) -> list[str]:
         """Observables of the reference trajectory of every data set of the results."""

@@ -23,8 +23,8 @@ rule measure_drift:
     message:
         "Measuring the energy drift of {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python -m leignn measure-drift --checkpoint {input.checkpoint} --starts {input.starts}"
-        " --threads {threads} --output {output} > {log} 2>&1"
+        "python -m leignn measure-drift --checkpoint {input.checkpoint:q} --starts {input.starts:q}"
+        " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule measure_separation:
@@ -48,8 +48,8 @@ rule measure_separation:
     message:
         "Measuring the coupling of distant molecules by {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python -m leignn measure-separation --checkpoint {input.checkpoint}"
-        " --threads {threads} --output {output} > {log} 2>&1"
+        "python -m leignn measure-separation --checkpoint {input.checkpoint:q}"
+        " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule join_limitations:
@@ -70,5 +70,5 @@ rule join_limitations:
     message:
         "Joining the measured limitations"
     shell:
-        "python -m leignn join-limitations --rows {input.drift} {input.separation}"
-        " --output {output} > {log} 2>&1"
+        "python -m leignn join-limitations --rows {input.drift:q} {input.separation:q}"
+        " --output {output:q} > {log:q} 2>&1"
