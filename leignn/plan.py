@@ -163,6 +163,11 @@ class Plan:
         potentials = {self.model(name).potential.partition(":")[0] for name in models}
         return fingerprint(self._module(command), *sorted(potentials))
 
+    @property
+    def device(self) -> str:
+        """Where models are trained and run; the GPU that a job asks for has to be there."""
+        return "cuda" if self.configuration.gpu else "auto"
+
     def runs(self, datasets: Iterable[str], models: Iterable[str]) -> list[str]:
         """Folders of the runs of every model on every data set, for every seed."""
         scale, seeds = self.configuration.scale, self.configuration.seeds
@@ -190,13 +195,13 @@ class Plan:
         starts = range(self.configuration.simulation.starts)
         return [f"{folder}/md/start{n}/{file}" for folder in self.run_folders(names) for n in starts]
 
-    def simulation_arguments(self, dataset: str, model: str, scale: Scale) -> str:
+    def simulation_arguments(self, dataset: str, model: str, scale: Scale) -> list[str]:
         """Arguments of ``simulate`` that say the protocol."""
         shown = self.configuration.simulation
         found = merged_simulation(
             self.dataset(dataset), self.model(model), scale, shown.scale_settings, shown.settings
         )
-        return " ".join(f"--{key} {value}" for key, value in found.plain().items())
+        return [word for key, value in found.plain().items() for word in (f"--{key}", str(value))]
 
     def references(self, names: Iterable[str]) -> list[str]:
         """Observables of the reference trajectory of every data set of the results."""

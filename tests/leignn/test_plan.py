@@ -83,7 +83,7 @@ def test_settings_reach_the_commands(elsewhere) -> None:
     )
     assert '"training": {"max_steps": 80}' in plan.settings_argument
     assert '"evaluate_every": 20' in plan.settings_argument
-    arguments = plan.simulation_arguments("md_standin", "leignn", "smoke")
+    arguments = " ".join(plan.simulation_arguments("md_standin", "leignn", "smoke"))
     assert "--steps 20 --every 10" in arguments and "--thermostat nose-hoover" in arguments
 
 

@@ -1,11 +1,13 @@
 # What all rules share: the plan (leignn/plan.py), and thin functions of wildcards. Nothing imports torch.
+import shlex
 import sys
 from pathlib import Path
 
 # The library lies beside the workflow, wherever that is run: here and in its jobs.
 LIBRARY = str(Path(str(workflow.current_basedir)).parents[1])
 sys.path.insert(0, LIBRARY)
-shell.prefix(f"export PYTHONPATH='{LIBRARY}'${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
+FIRST = shlex.quote(LIBRARY).replace("{", "{{").replace("}", "}}")
+shell.prefix(f"export PYTHONPATH={FIRST}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 
 from leignn.errors import InputError
 from leignn.plan import DRAWN_MODEL, Plan
@@ -82,7 +84,7 @@ def statistics_input(wildcards):
 
 
 def statistics_argument(wildcards, input):
-    return f"--statistics {input.statistics}" if input.statistics else ""
+    return ["--statistics", input.statistics] if input.statistics else []
 
 
 def part_of(wildcards):

@@ -20,9 +20,9 @@ rule generate_oc20_standin:
     message:
         "Generating the EMT stand-in for OC20"
     shell:
-        "python -m leignn generate-oc20-standin --train {params.standin[train]} --validation {params.standin[validation]}"
-        " --seed {params.standin[seed]} --workers {threads}"
-        " --output {output} > {log} 2>&1"
+        "python -m leignn generate-oc20-standin --train {params.standin[train]:q} --validation {params.standin[validation]:q}"
+        " --seed {params.standin[seed]:q} --workers {threads}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule download_part:
@@ -44,8 +44,8 @@ rule download_part:
     message:
         "Downloading {wildcards.dataset}/{wildcards.part}"
     shell:
-        "python -m leignn download --dataset {wildcards.dataset}"
-        " --part {wildcards.part} --output {output} > {log} 2>&1"
+        "python -m leignn download --dataset {wildcards.dataset:q}"
+        " --part {wildcards.part:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule download_archive:
@@ -69,8 +69,8 @@ rule download_archive:
     message:
         "Downloading {wildcards.archive}"
     shell:
-        "python -m leignn download --archives {input.archives} --archive {wildcards.archive}"
-        " --output {output} > {log} 2>&1"
+        "python -m leignn download --archives {input.archives:q} --archive {wildcards.archive:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule build_store:
@@ -96,9 +96,9 @@ rule build_store:
     message:
         "Building the store of {wildcards.dataset}/{wildcards.part}"
     shell:
-        "python -m leignn build-store --dataset {wildcards.dataset}"
-        " --part {wildcards.part} --raw {params.raw:q} --output {output.store}"
-        " --workers {threads} > {log} 2>&1"
+        "python -m leignn build-store --dataset {wildcards.dataset:q}"
+        " --part {wildcards.part:q} --raw {params.raw:q} --output {output.store:q}"
+        " --workers {threads} > {log:q} 2>&1"
 
 
 rule split_dataset:
@@ -123,5 +123,5 @@ rule split_dataset:
     message:
         "Splitting {wildcards.dataset}"
     shell:
-        "python -m leignn split --dataset {wildcards.dataset}"
-        " --stores {params.stores} --output {output.splits} > {log} 2>&1"
+        "python -m leignn split --dataset {wildcards.dataset:q}"
+        " --stores {params.stores:q} --output {output.splits:q} > {log:q} 2>&1"

@@ -19,6 +19,7 @@ rule predict_run:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+        device=PLAN.device,
     params:
         code=code_of("predict"),
         stores=stores_folder,
@@ -27,9 +28,9 @@ rule predict_run:
     message:
         "Predicting {params.tests} of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python -m leignn predict --run {params.run} --stores {params.stores}"
-        " --splits {input.splits} --predict {params.tests} --threads {threads}"
-        " --output {output.predictions} --record-failure > {log} 2>&1"
+        "python -m leignn predict --run {params.run:q} --stores {params.stores:q}"
+        " --splits {input.splits:q} --predict {params.tests:q} --threads {threads} --device {resources.device:q}"
+        " --output {output.predictions:q} --record-failure > {log:q} 2>&1"
 
 
 rule score_run:
@@ -58,6 +59,6 @@ rule score_run:
     message:
         "Scoring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m leignn score --run {params.run} --stores {params.stores}"
-        " --splits {input.splits} --predictions {input.predictions}"
-        " --output {output.metrics} > {log} 2>&1"
+        "python -m leignn score --run {params.run:q} --stores {params.stores:q}"
+        " --splits {input.splits:q} --predictions {input.predictions:q}"
+        " --output {output.metrics:q} > {log:q} 2>&1"

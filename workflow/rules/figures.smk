@@ -23,9 +23,9 @@ rule plot_graphs:
     message:
         "Drawing Figure 1"
     shell:
-        "python -m leignn plot-graphs --checkpoint {input.checkpoint} --stores {params.stores}"
-        " --splits {input.splits} --split {params.split} --output {output.figure}"
-        " --numbers {output.numbers} > {log} 2>&1"
+        "python -m leignn plot-graphs --checkpoint {input.checkpoint:q} --stores {params.stores:q}"
+        " --splits {input.splits:q} --split {params.split:q} --output {output.figure:q}"
+        " --numbers {output.numbers:q} > {log:q} 2>&1"
 
 
 rule plot_architecture:
@@ -47,8 +47,8 @@ rule plot_architecture:
     message:
         "Drawing Figure 2"
     shell:
-        "python -m leignn plot-architecture --checkpoint {input.checkpoint} --output {output}"
-        " > {log} 2>&1"
+        "python -m leignn plot-architecture --checkpoint {input.checkpoint:q} --output {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule plot_messages:
@@ -72,14 +72,15 @@ rule plot_messages:
     message:
         "Drawing Figure 3"
     shell:
-        "python -m leignn plot-messages --checkpoint {input.checkpoint} --stores {params.stores}"
-        " --splits {input.splits} --split {params.split} --output {output} > {log} 2>&1"
+        "python -m leignn plot-messages --checkpoint {input.checkpoint:q} --stores {params.stores:q}"
+        " --splits {input.splits:q} --split {params.split:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule plot_learning_curves:
     input:
         metrics=PLAN.run_files(PLAN.with_runs, "metrics.json"),
         logs=PLAN.run_files(PLAN.with_runs, "log.csv"),
+        records=PLAN.run_files(PLAN.with_runs, "provenance.json"),
     output:
         shown(f"{RESULTS}/learning_curves.svg"),
     log:
@@ -95,8 +96,8 @@ rule plot_learning_curves:
     message:
         "Plotting learning curves"
     shell:
-        "python -m leignn plot-learning-curves --runs {params.runs} --output {output}"
-        " > {log} 2>&1"
+        "python -m leignn plot-learning-curves --runs {params.runs:q} --output {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule plot_complexity:
@@ -117,8 +118,8 @@ rule plot_complexity:
     message:
         "Plotting {input.table}"
     shell:
-        "python -m leignn plot-complexity --declaration {input.declaration}"
-        " --table {input.table} --output {output} > {log} 2>&1"
+        "python -m leignn plot-complexity --declaration {input.declaration:q}"
+        " --table {input.table:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule plot_structure:
@@ -140,8 +141,8 @@ rule plot_structure:
     message:
         "Plotting Figure 5"
     shell:
-        "python -m leignn plot-structure --simulations {input.simulations}"
-        " --references {input.references} --output {output} > {log} 2>&1"
+        "python -m leignn plot-structure --simulations {input.simulations:q}"
+        " --references {input.references:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule plot_dynamics:
@@ -163,8 +164,8 @@ rule plot_dynamics:
     message:
         "Plotting forces, temperatures and diffusion"
     shell:
-        "python -m leignn plot-dynamics --simulations {input.simulations}"
-        " --references {input.references} --output {output} > {log} 2>&1"
+        "python -m leignn plot-dynamics --simulations {input.simulations:q}"
+        " --references {input.references:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule plot_limitations:
@@ -185,5 +186,5 @@ rule plot_limitations:
     message:
         "Plotting {input.table}"
     shell:
-        "python -m leignn plot-limitations --declaration {input.declaration}"
-        " --table {input.table} --output {output} > {log} 2>&1"
+        "python -m leignn plot-limitations --declaration {input.declaration:q}"
+        " --table {input.table:q} --output {output:q} > {log:q} 2>&1"

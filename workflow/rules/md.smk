@@ -18,7 +18,7 @@ rule generate_md_standin:
     message:
         "Generating the EMT stand-in for LiPS"
     shell:
-        "python -m leignn generate-md-standin --output {output} > {log} 2>&1"
+        "python -m leignn generate-md-standin --output {output:q} > {log:q} 2>&1"
 
 
 rule analyse_reference:
@@ -42,8 +42,8 @@ rule analyse_reference:
     message:
         "Computing the observables of the reference trajectory of {wildcards.dataset}"
     shell:
-        "python -m leignn analyse-reference --dataset {wildcards.dataset} --stores {params.stores}"
-        " --output {output} > {log} 2>&1"
+        "python -m leignn analyse-reference --dataset {wildcards.dataset:q} --stores {params.stores:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_starts:
@@ -69,8 +69,8 @@ rule draw_starts:
     message:
         "Drawing starting configurations from {wildcards.dataset}, split {params.split}"
     shell:
-        "python -m leignn extract-frames --stores {params.stores}"
-        " --manifest {input.splits}/{params.split}.csv --count {params.starts} --output {output} > {log} 2>&1"
+        "python -m leignn extract-frames --stores {params.stores:q}"
+        " --manifest {input.splits:q}/{params.split:q}.csv --count {params.starts:q} --output {output:q} > {log:q} 2>&1"
 
 
 # The trajectory and thermo.csv are no outputs: they must survive a job that is killed.
@@ -91,6 +91,7 @@ rule simulate_run:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+        device=PLAN.device,
     params:
         code=code_of("simulate"),
         folder=subpath(output.outcome, parent=True),
@@ -98,9 +99,9 @@ rule simulate_run:
     message:
         "Simulating {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}, start {wildcards.start}"
     shell:
-        "python -m leignn simulate --checkpoint {input.checkpoint} --start {input.starts}"
-        " --frame {wildcards.start} --seeds {wildcards.start} {params.settings}"
-        " --threads {threads} --output {params.folder} --record-failure > {log} 2>&1"
+        "python -m leignn simulate --checkpoint {input.checkpoint:q} --start {input.starts:q}"
+        " --frame {wildcards.start:q} --seeds {wildcards.start:q} {params.settings:q}"
+        " --threads {threads} --device {resources.device:q} --output {params.folder:q} --record-failure > {log:q} 2>&1"
 
 
 rule analyse_simulation:
@@ -128,6 +129,6 @@ rule analyse_simulation:
     message:
         "Computing the observables of {wildcards.model} on {wildcards.dataset}, start {wildcards.start}"
     shell:
-        "python -m leignn analyse-simulation --simulation {params.folder} --run {params.run}"
-        " --dataset {wildcards.dataset} --reference {input.reference}"
-        " --output {output.observables} > {log} 2>&1"
+        "python -m leignn analyse-simulation --simulation {params.folder:q} --run {params.run:q}"
+        " --dataset {wildcards.dataset:q} --reference {input.reference:q}"
+        " --output {output.observables:q} > {log:q} 2>&1"

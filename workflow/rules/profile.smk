@@ -29,7 +29,7 @@ rule profile_models:
     message:
         "Profiling the models of Table 1"
     shell:
-        "python -m leignn profile --dataset {params.dataset} --models {params.models}"
-        " --scale {params.scale} --settings {params.settings:q} --stores {params.stores}"
-        " --splits {input.splits} --published {input.published} --threads {threads}"
-        " --output {output} > {log} 2>&1"
+        "python -m leignn profile --dataset {params.dataset:q} --models {params.models:q}"
+        " --scale {params.scale:q} --settings {params.settings:q} --stores {params.stores:q}"
+        " --splits {input.splits:q} --published {input.published:q} --threads {threads}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -28,9 +28,9 @@ rule build_table:
     message:
         "Building {wildcards.table}"
     shell:
-        "python -m leignn build-table --declaration {input.declaration}"
-        " --published {input.published} --metrics {input.metrics}"
-        " --observables {input.observables} --output {output.csv} > {log} 2>&1"
+        "python -m leignn build-table --declaration {input.declaration:q}"
+        " --published {input.published:q} --metrics {input.metrics:q}"
+        " --observables {input.observables:q} --output {output.csv:q} > {log:q} 2>&1"
 
 
 rule check_claims:
@@ -52,9 +52,9 @@ rule check_claims:
     message:
         "Holding the paper's claims against the tables"
     shell:
-        "python -m leignn check-claims --claims {input.claims}"
-        " --declarations {input.declarations} --tables {input.tables}"
-        " --output {output} > {log} 2>&1"
+        "python -m leignn check-claims --claims {input.claims:q}"
+        " --declarations {input.declarations:q} --tables {input.tables:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule render_page:
@@ -65,7 +65,10 @@ rule render_page:
         metrics=PLAN.run_files(PLAN.with_runs, "metrics.json"),
         logs=PLAN.run_files(PLAN.with_runs, "log.csv"),
         records=PLAN.run_files(PLAN.with_runs, "provenance.json"),
-        template=f"{LIBRARY}/leignn/report/page/page.html.j2",
+        templates=expand(
+            f"{LIBRARY}/leignn/report/page/{{part}}.j2",
+            part=["page.html", "style.css", "script.js"],
+        ),
     output:
         shown(f"{RESULTS}/index.html"),
     log:
@@ -82,5 +85,5 @@ rule render_page:
     message:
         "Rendering the page {output}"
     shell:
-        "python -m leignn render-page --declarations {input.declarations}"
-        " --folder {params.folder} --runs {params.runs} --output {output} > {log} 2>&1"
+        "python -m leignn render-page --declarations {input.declarations:q}"
+        " --folder {params.folder:q} --runs {params.runs:q} --output {output:q} > {log:q} 2>&1"

@@ -21,9 +21,9 @@ rule configure_run:
     message:
         "Configuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m leignn configure --dataset {wildcards.dataset} --model {wildcards.model}"
-        " --scale {wildcards.scale} --seed {wildcards.seed}"
-        " --settings {params.settings:q} --output {output.config} > {log} 2>&1"
+        "python -m leignn configure --dataset {wildcards.dataset:q} --model {wildcards.model:q}"
+        " --scale {wildcards.scale:q} --seed {wildcards.seed:q}"
+        " --settings {params.settings:q} --output {output.config:q} > {log:q} 2>&1"
 
 
 # For models whose configuration says `statistics: true`.
@@ -50,9 +50,9 @@ rule fit_statistics:
     message:
         "Fitting what {wildcards.model} takes from the training split of {wildcards.dataset}"
     shell:
-        "python -m leignn fit-statistics --config {input.config} --stores {params.stores}"
-        " --splits {input.splits} --output {output.statistics} --threads {threads}"
-        " --record-failure > {log} 2>&1"
+        "python -m leignn fit-statistics --config {input.config:q} --stores {params.stores:q}"
+        " --splits {input.splits:q} --output {output.statistics:q} --threads {threads}"
+        " --record-failure > {log:q} 2>&1"
 
 
 # The run's folder resume/ is no output: it must survive a job that is killed.
@@ -77,6 +77,7 @@ rule train_model:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/train"),
         runtime=lookup(within=SETTINGS, dpath="runtime/train"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+        device=PLAN.device,
     params:
         code=code_of("train"),
         stores=stores_folder,
@@ -85,6 +86,6 @@ rule train_model:
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} (progress: {log})"
     shell:
-        "python -m leignn train --config {input.config} --stores {params.stores}"
-        " --splits {input.splits} --output {params.run} {params.statistics}"
-        " --threads {threads} --record-failure > {log} 2>&1"
+        "python -m leignn train --config {input.config:q} --stores {params.stores:q}"
+        " --splits {input.splits:q} --output {params.run:q} {params.statistics:q}"
+        " --threads {threads} --device {resources.device:q} --record-failure > {log:q} 2>&1"
