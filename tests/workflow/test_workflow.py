@@ -27,7 +27,8 @@ TABLE3 = {
 }  # fmt: skip
 FITTED_THERE = {"deeppot_se", "gemnet_t", "gemnet_dt", "nequip"}  # as FITTED, of Table 3
 TABLE2 = {"trivial", "vanilla", "vanilla_nmu", "leignn"}
-TRAINED = TABLE1 | TABLE2
+REPAIRED = {"leignn_component", "leignn_c"}  # beside the limitations
+TRAINED = TABLE1 | TABLE2 | REPAIRED
 FITTED = {"trivial", "mace", "painn", "painn_direct", "gemnet_dt"}  # statistics of the training split
 
 
@@ -66,14 +67,14 @@ def test_default_scale_is_one_dag(project) -> None:
         "configure_run": runs,
         "fit_statistics": len(FITTED) + len(FITTED_THERE),
         "train_model": runs,
-        "predict_run": runs,
-        "score_run": runs,
+        "predict_run": runs - len(REPAIRED),
+        "score_run": runs - len(REPAIRED),
         "analyse_reference": 1,
         "draw_starts": 2,  # for simulations, and for what drifts
         "simulate_run": len(TABLE3),
         "analyse_simulation": len(TABLE3),
-        "measure_drift": 3,
-        "measure_separation": 2,
+        "measure_drift": 4,
+        "measure_separation": 4,
         "join_limitations": 1,
         "profile_models": 1,
         "build_table": len(BUILT),
@@ -87,7 +88,14 @@ def test_default_scale_is_one_dag(project) -> None:
         "plot_dynamics": 1,
         "plot_limitations": 1,
         "render_page": 1,
-        "total": 26 + len(BUILT) + PARTS + 4 * runs + 2 * len(TABLE3) + len(FITTED) + len(FITTED_THERE),
+        "total": 29
+        + len(BUILT)
+        + PARTS
+        + 4 * runs
+        - 2 * len(REPAIRED)
+        + 2 * len(TABLE3)
+        + len(FITTED)
+        + len(FITTED_THERE),
     }
 
 
