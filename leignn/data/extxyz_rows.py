@@ -1,8 +1,8 @@
 """Parse many plain frames of extended XYZ at once, in a quarter of the time that ASE takes.
 
 Plain is what most files, and all shards of Open Catalyst, are: a comment of ``key=value`` with nothing
-nested, one ``Properties`` for all, the columns of :data:`COLUMNS`. Where there is anything else, this gives up
-and ASE reads the text, so that what is read and what is refused, in which words, is ASE's in either case.
+nested, one ``Properties`` for all, the columns of :data:`COLUMNS`. Where there is anything else, this gives
+up and ASE reads the text, so that what is read and what is refused, in which words, is ASE's in either case.
 """
 
 import re
