@@ -163,7 +163,7 @@ def _columns(properties: str, tables: Iterator[list[str]], forces: str) -> dict[
         tags = np.fromiter(map(int, texts["tags"][0]), np.int64, n) if "tags" in texts else None
     except (ValueError, KeyError, OverflowError) as error:
         raise NotPlainError(str(error)) from None
-    found = {
+    found: dict[str, np.ndarray] = {
         "pos": vectors["pos"],
         "atomic_numbers": np.fromiter(map(numbers.__getitem__, texts["species"][0]), np.uint8, n),
         "tags": np.zeros(n, np.int8) if tags is None else tags.astype(np.int8),
