@@ -95,6 +95,11 @@ def labels_of(wildcards):
     return PLAN.dataset(wildcards.dataset).labels.plain()
 
 
+def analysis_of(wildcards):
+    """What a data set asks of trajectories."""
+    return PLAN.dataset(wildcards.dataset).dynamics.plain()
+
+
 def manifest_input(wildcards):
     return PLAN.manifest_input(wildcards.dataset)
 
