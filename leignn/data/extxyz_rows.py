@@ -8,6 +8,7 @@ up and ASE reads the text, so that what is read and what is refused, in which wo
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,8 @@ def plain_frames(text: str, forces: str = "forces") -> list[PlainFrame]:
     properties = {info.pop("Properties", "") for info in comments}
     if len(properties) != 1:
         raise NotPlainError("several properties")
-    tables = (lines[a + 2 : a + 2 + n] for a, n in zip(starts, natoms, strict=True))
-    values = _columns(properties.pop(), tables, forces)
+    rows = chain.from_iterable(lines[a + 2 : a + 2 + n] for a, n in zip(starts, natoms, strict=True))
+    values = _columns(properties.pop(), rows, forces)
     first = np.cumsum([0, *natoms])
     frames = []
     for info, start, end in zip(comments, first[:-1], first[1:], strict=True):
@@ -138,7 +139,7 @@ def _cell(info: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(list(map(float, numbers))).reshape(3, 3), pbc.copy()
 
 
-def _columns(properties: str, tables: Iterator[list[str]], forces: str) -> dict[str, np.ndarray]:
+def _columns(properties: str, lines: Iterator[str], forces: str) -> dict[str, np.ndarray]:
     """Arrays of all atoms by the names of :class:`PlainFrame`."""
     fields = properties.split(":")
     names, kinds = fields[::3], list(map(":".join, zip(fields[1::3], fields[2::3], strict=False)))
@@ -147,13 +148,20 @@ def _columns(properties: str, tables: Iterator[list[str]], forces: str) -> dict[
         raise NotPlainError(properties)
     if not {"species", "pos"} <= set(names):
         raise NotPlainError(properties)
-    texts: dict[str, list[list[str]]] = {name: [[] for _ in range(int(known[name][-1]))] for name in names}
-    columns = [column for name in names for column in texts[name]]
+    names_of_columns = [name for name in names for _ in range(int(known[name][-1]))]
+    width, tokens = len(names_of_columns), list[str]()
+    for (
+        line
+    ) in lines:  # no list of lists: Python would look through it for garbage, which takes as long again
+        row = line.split()
+        if len(row) != width:
+            raise NotPlainError("columns")
+        tokens += row
+    n = len(tokens) // width
+    texts: dict[str, list[list[str]]] = {name: [] for name in names}
+    for column, name in enumerate(names_of_columns):
+        texts[name].append(tokens[column::width])
     try:
-        for table in tables:  # one frame's lists at a time: those of many would be looked through for garbage
-            for column, values in zip(columns, zip(*map(str.split, table), strict=True), strict=True):
-                column.extend(values)
-        n = len(columns[0])
         numbers = {symbol: atomic_numbers[symbol.capitalize()] for symbol in set(texts["species"][0])}
         vectors = {
             name: np.stack([np.fromiter(map(float, text), np.float64, n) for text in texts[name]], axis=1)
