@@ -3,6 +3,8 @@
 from argparse import ArgumentTypeError
 from pathlib import Path
 
+from leignn.errors import InputError
+
 
 def positive(text: str) -> int:
     """A whole number from 1."""
@@ -22,6 +24,16 @@ def _whole(text: str, least: int) -> int:
     if number is None or not least <= number < 2**63:
         raise ArgumentTypeError(f"{text!r} is no whole number from {least}")
     return number
+
+
+def name(text: str) -> str:
+    """Of a split and the like, which becomes part of a path."""
+    from leignn.config.names import checked_name  # not where no names are asked for
+
+    try:
+        return checked_name(text, "argument")
+    except InputError as error:
+        raise ArgumentTypeError(str(error).removeprefix("argument: ")) from error
 
 
 def usable_device(text: str) -> str:
