@@ -1,9 +1,19 @@
-"""Types of command-line arguments, shared by all commands: what cannot be used is refused by name."""
+"""Command-line arguments that commands share, and their types: what cannot be used is refused by name."""
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
 from leignn.errors import InputError
+
+
+def add_threads(parser: ArgumentParser) -> None:
+    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
+
+
+def add_device(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", type=usable_device, default="auto", help="default: CUDA where there is one"
+    )
 
 
 def positive(text: str) -> int:

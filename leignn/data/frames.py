@@ -1,4 +1,4 @@
-"""One split as a dataset of ready batches, graph included; and the order in which training reads it."""
+"""One split as a dataset of ready batches, graph included."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -169,6 +169,14 @@ class Frames(Dataset):
             values[rows] = getattr(store, name)[self._index[rows]]
         return values
 
+    def natoms(self) -> np.ndarray:
+        """(S,) atoms of each structure."""
+        sizes = np.empty(len(self), dtype=np.int64)
+        for part, store in self._stores.items():
+            rows = self._part == part
+            sizes[rows] = np.diff(store.offsets)[self._index[rows]]
+        return sizes
+
     def mean_energy(self) -> float:
         """Mean of the energies in eV over the structures that have one; 0 where none has."""
         energies = self.gather("energy")
@@ -186,39 +194,6 @@ class Frames(Dataset):
         return pairs.astype(np.int64), offsets.astype(np.int64)
 
 
-class ShuffledBatches(Sampler[list[int]]):
-    """Batches of a stream of seeded permutations, cut into blocks of ``steps`` batches.
-
-    Block e always holds the same batches, so that training resumes at a block's start as if it had
-    never stopped. Lightning calls :meth:`set_epoch` with the number of the block. With several
-    processes, process ``rank`` takes every ``world``-th batch of the stream.
-    """
-
-    def __init__(
-        self, size: int, batch_size: int, steps: int, seed: int, rank: int = 0, world: int = 1
-    ) -> None:
-        self._size, self._batch_size, self._steps = size, batch_size, steps
-        self._seed, self._rank, self._world = seed, rank, world
-        self._block = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self._block = epoch
-
-    def __len__(self) -> int:
-        return self._steps
-
-    def __iter__(self) -> Iterator[list[int]]:
-        orders: dict[int, np.ndarray] = {}
-        first = self._block * self._steps
-        for step in range(first, first + self._steps):
-            start = (step * self._world + self._rank) * self._batch_size
-            passes, places = np.divmod(np.arange(start, start + self._batch_size), self._size)
-            for number in set(passes.tolist()) - set(orders):
-                orders = {n: order for n, order in orders.items() if n >= passes[0]}
-                orders[number] = np.random.default_rng([self._seed, number]).permutation(self._size)
-            yield [int(orders[p][i]) for p, i in zip(passes.tolist(), places, strict=True)]
-
-
 class SequentialBatches(Sampler[list[int]]):
     """Every structure once, in the manifest's order."""
 
@@ -233,8 +208,8 @@ class SequentialBatches(Sampler[list[int]]):
             yield list(range(start, min(start + self._batch_size, self._size)))
 
 
-def batch_loader(frames: Frames, batches: Sampler[list[int]], workers: int = 0) -> DataLoader:
-    """A loader that asks ``frames`` for whole batches."""
+def batch_loader(frames: Dataset, batches: Sampler, workers: int = 0) -> DataLoader:
+    """A loader that asks ``frames`` for whole batches, by what ``batches`` yields."""
     return DataLoader(
         frames,
         sampler=batches,

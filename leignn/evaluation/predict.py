@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from tqdm import tqdm
 
-from leignn.arguments import name, non_negative, output_folder, positive, usable_device
+from leignn.arguments import add_device, add_threads, name, output_folder, positive
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import RunFailedError
 from leignn.files import replacing_folder
 from leignn.finite import non_finite
+from leignn.memory import is_out_of_memory
 from leignn.provenance import sha256
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
@@ -32,10 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predict", type=name, nargs="+", required=True, help="splits, e.g. id ood_both")
     parser.add_argument("--output", type=output_folder, required=True, help="folder for <split>.npz")
     parser.add_argument("--batch-size", type=positive, default=32, help="structures at once")
-    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
-    parser.add_argument(
-        "--device", type=usable_device, default="auto", help="default: CUDA where there is one"
-    )
+    add_threads(parser)
+    add_device(parser)
     add_argument(parser)
 
 
@@ -85,19 +85,45 @@ def predict(
 
     Raises:
         InputError: an element that the model was not trained on.
-        RunFailedError: an energy or force that is not finite.
+        RunFailedError: an energy or force that is not finite, or a structure that does not fit the memory.
     """
     kind = np.float64 if trained.dtype == torch.float64 else np.float32
     energies, forces = bytearray(), bytearray()  # joining a list of arrays would take twice the memory
-    loader = batch_loader(frames, SequentialBatches(len(frames), batch_size))
+    workers = trained.config.training.loader_workers
+    loader = batch_loader(frames, SequentialBatches(len(frames), batch_size), workers)
     for batch in tqdm(loader, desc="predict", unit="batch", disable=not sys.stderr.isatty()):
         trained.check_elements(batch.atomic_numbers, partial(frames.atom_name, batch))
+        for output in _outputs(trained, frames, batch, device):
+            energies += output["energy"].cpu().numpy().tobytes()
+            forces += output["forces"].to(trained.dtype).cpu().numpy().tobytes()
+    return np.frombuffer(energies, np.float64), np.frombuffer(forces, kind).reshape(-1, 3)
+
+
+def _outputs(
+    trained: TrainedPotential, frames: Frames, batch: Batch, device: str
+) -> Iterator[dict[str, Tensor]]:
+    """Predictions of a batch, in halves where it does not fit the memory."""
+    rows = batch.row.tolist()
+    try:
         with torch.no_grad():
             output = trained(batch.to(device))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(rows) == 1:
+            raise RunFailedError(
+                f"out of memory: {frames.names(batch.row)} of {frames.manifest} ({int(batch.natoms)} atoms) "
+                "does not fit; take a device with more memory"
+            ) from error
+        output = None
+    if output is not None:
         _check_finite(output, frames, batch)
-        energies += output["energy"].cpu().numpy().tobytes()
-        forces += output["forces"].to(trained.dtype).cpu().numpy().tobytes()
-    return np.frombuffer(energies, np.float64), np.frombuffer(forces, kind).reshape(-1, 3)
+        yield output
+        return
+    torch.cuda.empty_cache()
+    print(f"out of memory with {len(rows)} structures at once: taking half of them", flush=True)
+    for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+        yield from _outputs(trained, frames, frames[half], device)
 
 
 def _check_finite(output: dict[str, Tensor], frames: Frames, batch: Batch) -> None:

@@ -13,7 +13,7 @@ from ase import Atoms, units
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
 
-from leignn.arguments import non_negative, output_file, usable_device
+from leignn.arguments import add_device, add_threads, output_file
 from leignn.calculator import LEIGNNCalculator
 from leignn.errors import InputError
 from leignn.md.bounds import reason_to_stop
@@ -30,10 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timesteps", type=float, nargs="+", default=[1.0, 2.0, 3.0], help="fs (default 1 2 3)"
     )
-    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
-    parser.add_argument(
-        "--device", type=usable_device, default="cpu", help="where the potential runs, e.g. cuda"
-    )
+    add_threads(parser)
+    add_device(parser)
     parser.add_argument("--output", type=output_file, required=True, help="table (.csv)")
 
 

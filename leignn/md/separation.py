@@ -11,7 +11,7 @@ import torch
 from ase import Atoms
 from ase.build import molecule
 
-from leignn.arguments import non_negative, output_file, usable_device
+from leignn.arguments import add_device, add_threads, output_file
 from leignn.calculator import LEIGNNCalculator
 from leignn.errors import InputError
 from leignn.md.limitations import write_rows
@@ -31,10 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=SEPARATIONS,
         help="Å between the molecules' centres (default 4 … 50)",
     )
-    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
-    parser.add_argument(
-        "--device", type=usable_device, default="cpu", help="where the potential runs, e.g. cuda"
-    )
+    add_threads(parser)
+    add_device(parser)
     parser.add_argument("--output", type=output_file, required=True, help="table (.csv)")
 
 

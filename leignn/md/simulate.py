@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from leignn.arguments import non_negative, output_folder, usable_device
+from leignn.arguments import add_device, add_threads, non_negative, output_folder
 from leignn.calculator import LEIGNNCalculator
 from leignn.config.simulation import Simulation, Thermostat
 from leignn.errors import InputError
@@ -57,10 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="atoms that left the cell lose neighbours, as in OCP",
     )
-    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
-    parser.add_argument(
-        "--device", type=usable_device, default="cpu", help="where the potential runs, e.g. cuda"
-    )
+    add_threads(parser)
+    add_device(parser)
     add_argument(parser)
 
 

@@ -17,7 +17,7 @@ from ase import Atoms
 from ase.build import bulk
 from torch_geometric.data import Batch
 
-from leignn.arguments import non_negative, output_file, positive, usable_device
+from leignn.arguments import add_threads, output_file, positive, usable_device
 from leignn.config.dataset import DATASET_HELP
 from leignn.config.model import MODEL_HELP
 from leignn.config.run import RunConfig, resolve_run, settings_of
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="default: the CPU, and CUDA if there",
     )
-    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
+    add_threads(parser)
     parser.add_argument("--batch-size", type=positive, default=8, help="structures a step (default 8)")
     parser.add_argument(
         "--seconds", type=float, default=8.0, help="for repeats of training, and of inference (default 8)"

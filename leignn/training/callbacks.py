@@ -41,6 +41,11 @@ class ExponentialMovingAverage(WeightAveraging):
 
         super().__init__(use_buffers=False, multi_avg_fn=average)
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Lightning makes the average before it moves the module: every step would copy the weights back.
+        if self._average_model is not None:
+            self._average_model.to(pl_module.device)
+
 
 class StopWhenStale(EarlyStopping):
     """Early stopping that a resumed run remembers: stopped stays stopped."""
@@ -75,7 +80,7 @@ class RunLog(Callback):
         if trainer.sanity_checking:
             return
         value = {name: float(metric) for name, metric in trainer.callback_metrics.items()}
-        structures_a_step = pl_module.training_config.batch_size * trainer.world_size
+        structures_a_step = pl_module.training_config.batch_size
         numbers = (
             trainer.global_step,
             trainer.global_step * structures_a_step / self._train_structures,

@@ -50,10 +50,18 @@ class TrainingModule(pl.LightningModule):
         output = self.potential(batch)
         errors = absolute_errors(output, batch, self.energy_shift)
         config = self.training_config
-        loss = config.energy_weight * errors.energy + config.forces_weight * errors.forces
+        # The means are those of the whole step, of which this may be a piece: shares of the step's labels.
+        # Lightning takes the mean over pieces and processes.
+        energy_share = errors.energy_count / max(batch.step_energies, 1)
+        forces_share = errors.forces_count / max(batch.step_components, 1)
+        pieces = self.trainer.accumulate_grad_batches * self.trainer.world_size
+        loss = pieces * (
+            config.energy_weight * errors.energy * energy_share
+            + config.forces_weight * errors.forces * forces_share
+        )
         if not torch.isfinite(loss):
             loader: Any = self.trainer.train_dataloader
-            frames = loader.dataset
+            frames = loader.dataset.frames
             found = _non_finite(output, batch, frames)
             raise RunFailedError(
                 f"the loss is {loss.item()} at step {self.global_step}, batch (system/frame) "

@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from leignn.arguments import non_negative, output_file
+from leignn.arguments import add_threads, output_file
 from leignn.config.run import RunConfig
 from leignn.data.frames import Frames
 from leignn.errors import InputError, RunFailedError
@@ -33,7 +33,7 @@ def add_starting_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="RUN/config.yaml")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
-    parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
+    add_threads(parser)
     add_argument(parser)
 
 

@@ -8,9 +8,8 @@ runs, RUN/resume/ holds the state from which a killed run continues to the same 
 
 import argparse
 import json
-import logging
+import math
 import shutil
-import warnings
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,39 +18,46 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from leignn.arguments import output_folder, positive, usable_device
+from leignn.arguments import add_device, output_folder, positive
 from leignn.config.run import RunConfig
 from leignn.config.training import Training
-from leignn.data.frames import Frames, SequentialBatches, ShuffledBatches, batch_loader
+from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import InputError
 from leignn.files import read_json, write_text
 from leignn.identity import differences, digest, fingerprint, versions
 from leignn.lock import only_writer
+from leignn.memory import enough_memory
+from leignn.potential import Potential
 from leignn.provenance import checksums, process, sha256
 from leignn.trained import TrainedPotential, save_failure
-from leignn.training.callbacks import ExponentialMovingAverage, ProgressBar, RunLog, StopWhenStale
+from leignn.training.batches import ShuffledBatches, TrainingBatches
+from leignn.training.callbacks import RunLog
 from leignn.training.failure import recorded
 from leignn.training.module import TrainingModule
 from leignn.training.monitor import monitored
+from leignn.training.pieces import cuda_trial, pieces_that_fit
 from leignn.training.statistics import add_starting_arguments, read_statistics, starting_point
+from leignn.training.trainer import ending_together, make_trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_starting_arguments(parser)
     parser.add_argument("--output", type=output_folder, required=True, help="the run's folder")
     parser.add_argument("--statistics", type=Path, help="RUN/statistics.json, for models that need it")
+    add_device(parser)
     parser.add_argument(
-        "--device",
-        type=usable_device,
-        choices=("cpu", "cuda"),
-        default="auto",
-        help="default: CUDA where there is one",
+        "--processes",
+        type=positive,
+        default=1,
+        help="that share every step's batch, each on a device of its own (default: 1)",
     )
     parser.add_argument(
-        "--processes", type=positive, help="each on its device (default: one a GPU; one on the CPU)"
+        "--pieces",
+        type=positive,
+        help="in which a process computes its share, one after the other (default: on CUDA as few as fit its "
+        "memory; on the CPU 1)",
     )
 
 
@@ -73,7 +79,16 @@ def main(args: argparse.Namespace) -> None:
     lock = nullcontext() if rank else only_writer(args.output)
     with lock, recorded(args.record_failure, record):
         statistics = read_statistics(args.statistics) if args.statistics else {}
-        train(config, args.stores, args.splits, args.output, args.device, statistics, args.processes)
+        train(
+            config,
+            args.stores,
+            args.splits,
+            args.output,
+            args.device,
+            statistics,
+            args.processes,
+            args.pieces,
+        )
 
 
 def train(
@@ -83,7 +98,8 @@ def train(
     output: Path,
     device: str = "auto",
     statistics: dict[str, Any] | None = None,
-    processes: int | None = None,
+    processes: int = 1,
+    pieces: int | None = None,
 ) -> None:
     """Train the run that ``config`` (see :func:`leignn.config.run.resolve_run`) describes.
 
@@ -94,17 +110,23 @@ def train(
         output: the run's folder.
         device: auto, cpu or cuda.
         statistics: of the model, from the training split.
-        processes: that share every step, each with a batch of its own; None: one a GPU, or one.
+        processes: that share every step's batch, on this machine.
+        pieces: in which a process computes its share; None: on CUDA as few as fit, else one.
 
     Raises:
-        InputError: a split is missing or empty, or has nothing to train and to choose by.
-        RunFailedError: the loss or a prediction is not finite, or a package is missing.
+        InputError: a split is missing or empty, or has nothing to train and to choose by; more processes
+            and pieces than structures in a batch; another process has ended.
+        RunFailedError: the loss or a prediction is not finite, a package is missing, or memory is too small.
     """
     training = config.training
+    if processes * (pieces or 1) > training.batch_size:
+        raise InputError(
+            f"{processes} processes with {pieces or 1} pieces each cannot share a batch of "
+            f"{training.batch_size} structures"
+        )
     started = datetime.now(UTC)
     output.mkdir(parents=True, exist_ok=True)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = training.tf32
-    _quiet()
 
     data = checksums(stores, splits)  # of what is opened now: what is exchanged later has no part in it
     potential, train_frames, energy_shift = starting_point(config, stores, splits)
@@ -124,7 +146,7 @@ def train(
         # A whole checkpoint: Lightning puts the averaged weights into no other.
         save_weights_only=False,
     )
-    trainer = _trainer(training, output, device, processes, monitor, [log, best])
+    trainer = make_trainer(training, output, device, processes, monitor, [log, best])
     frames = (train_frames, val_frames)
     parts = {part for split in frames for part in split.table["part"]}
     identity = {
@@ -133,29 +155,34 @@ def train(
         "splits": {split: data["splits"][split] for split in ("train", "val")},
         "energy_shift": energy_shift,
         "statistics": digest(statistics or {}),
-        "processes": trainer.world_size,
+        "processes": processes,
         "code": fingerprint(__name__, config.potential.partition(":")[0]),
         "packages": versions(),
     }
+    trainable = any(p.requires_grad for p in potential.parameters())
+    if trainable:
+        resume = _resume_point(output / "resume", identity, trainer.global_rank)
+        pieces = pieces or _fitting_pieces(potential, train_frames, training, trainer, output / "resume")
+    pieces = pieces or 1
+    at_once = math.ceil(training.batch_size / processes / pieces)
     val_loader = batch_loader(
-        val_frames, SequentialBatches(len(val_frames), training.batch_size), training.loader_workers
+        val_frames, SequentialBatches(len(val_frames), at_once), training.loader_workers
     )
-    if any(p.requires_grad for p in potential.parameters()):
+    if trainable:
+        trainer.accumulate_grad_batches = pieces
         batches = ShuffledBatches(
             len(train_frames),
             training.batch_size,
             training.checkpoint_every,
             config.seed,
-            rank=trainer.global_rank,
-            world=trainer.world_size,
+            pieces,
+            trainer.global_rank,
+            processes,
         )
-        trainer.fit(
-            module,
-            batch_loader(train_frames, batches, training.loader_workers),
-            val_loader,
-            ckpt_path=_resume_point(output / "resume", identity),
-            weights_only=True,
-        )
+        loader = batch_loader(TrainingBatches(train_frames), batches, training.loader_workers)
+        what = f"a step of {config.title} with {at_once} structures at once"
+        with ending_together(processes), enough_memory(what, "give --pieces a larger number"):
+            trainer.fit(module, loader, val_loader, ckpt_path=resume, weights_only=True)
         chosen = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         module.load_state_dict(chosen["state_dict"])
         best_step = chosen["global_step"]
@@ -173,6 +200,8 @@ def train(
             "checkpoint": sha256(output / "checkpoint.pt"),
             "seconds": log.seconds,
             "steps": trainer.global_step,
+            "processes": processes,
+            "pieces": pieces,
             "best_step": best_step,
             "train_structures": len(train_frames),
             "parameters": sum(p.numel() for p in potential.parameters()),
@@ -181,56 +210,29 @@ def train(
         shutil.rmtree(output / "resume", ignore_errors=True)
 
 
-def _trainer(
-    training: Training,
-    output: Path,
-    device: str,
-    processes: int | None,
-    monitor: str,
-    callbacks: list[pl.Callback],
-) -> pl.Trainer:
-    blocks_per_evaluation = training.evaluate_every // training.checkpoint_every
-    resume = ModelCheckpoint(
-        output / "resume", filename="last", enable_version_counter=False, save_on_train_epoch_end=True
-    )
-    stop = StopWhenStale(
-        monitor,
-        patience=training.early_stopping,
-        check_finite=True,
-        check_on_train_epoch_end=False,
-    )
-    on_cpu = device == "cpu" or not torch.cuda.is_available()
-    processes = processes or (1 if on_cpu else torch.cuda.device_count())
-    return pl.Trainer(
-        accelerator=device,
-        devices=processes,
-        # Models have parameters that the loss does not depend on, such as LEIGNN's last global phases.
-        strategy="ddp_find_unused_parameters_true" if processes > 1 else "auto",
-        precision=training.precision,
-        max_epochs=training.max_steps // training.checkpoint_every,
-        check_val_every_n_epoch=blocks_per_evaluation,
-        num_sanity_val_steps=0,
-        gradient_clip_val=training.clip_norm,
-        gradient_clip_algorithm="norm",
-        log_every_n_steps=50,
-        use_distributed_sampler=False,
-        inference_mode=False,  # models whose forces are gradients need autograd in validation
-        enable_model_summary=False,
-        logger=TensorBoardLogger(output, name="tensorboard", version=""),
-        callbacks=[
-            ExponentialMovingAverage(training.ema_decay),
-            stop,
-            ProgressBar(),
-            *callbacks,
-            resume,
-        ],
-        default_root_dir=output,
-    )
+def _fitting_pieces(
+    potential: Potential, frames: Frames, training: Training, trainer: pl.Trainer, folder: Path
+) -> int:
+    """Tried on CUDA by the first process; the others, and what resumes, take what it found."""
+    device = trainer.strategy.root_device
+    if device.type != "cuda":
+        return 1
+    kept = folder / "pieces.json"
+    if not kept.exists():
+        share = math.ceil(training.batch_size / trainer.world_size)
+        found = pieces_that_fit(cuda_trial(potential, device), frames, share)
+        write_text(kept, json.dumps(found))
+    return int(json.loads(kept.read_text()))
 
 
-def _resume_point(folder: Path, identity: dict[str, Any]) -> Path | None:
-    """The last checkpoint, if all that it depends on is the same; else a clean start, and why."""
+def _resume_point(folder: Path, identity: dict[str, Any], rank: int) -> Path | None:
+    """The last checkpoint, if all that it depends on is the same; else a clean start, and why.
+
+    The first process decides; it starts the others after that.
+    """
     kept, last = folder / "identity.json", folder / "last.ckpt"
+    if rank:
+        return last if last.exists() else None
     if last.exists():
         changed = _changed(kept, identity)
         if not changed:
@@ -247,16 +249,3 @@ def _changed(kept: Path, identity: dict[str, Any]) -> list[str]:
         return differences(read_json(kept), json.loads(json.dumps(identity)))
     except InputError:
         return ["identity.json"]
-
-
-def _quiet() -> None:
-    """Silence advice that does not apply (loaders are ours, workers are chosen, a mean of nothing is NaN)."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for message in (
-        "does not have many workers",
-        "Checkpoint directory",
-        "log_every_n_steps",
-        "LeafSpec",
-        "``compute`` method of metric MeanMetric was called before",
-    ):
-        warnings.filterwarnings("ignore", f".*{message}.*")

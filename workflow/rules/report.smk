@@ -65,7 +65,10 @@ rule render_page:
         metrics=PLAN.run_files(PLAN.with_runs, "metrics.json"),
         logs=PLAN.run_files(PLAN.with_runs, "log.csv"),
         records=PLAN.run_files(PLAN.with_runs, "provenance.json"),
-        template=f"{LIBRARY}/leignn/report/page/page.html.j2",
+        templates=expand(
+            f"{LIBRARY}/leignn/report/page/{{part}}.j2",
+            part=["page.html", "style.css", "script.js"],
+        ),
     output:
         shown(f"{RESULTS}/index.html"),
     log:

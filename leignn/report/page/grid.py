@@ -1,25 +1,29 @@
 """Results tables as the page shows them: rows of cells that sort and that lead to their runs."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import pandas as pd
 
 from leignn.config.result import Table
+from leignn.report.drawing.palette import Look, look
 from leignn.report.runs import Run
 from leignn.report.tables import notes
 from leignn.report.tables.cells import Cell, blocks, cells, printed_number, rank_cells
 from leignn.report.tables.columns import SIMULATED, Place, places, printed
-from leignn.report.tables.special import SPECIAL_ROWS
+from leignn.report.tables.special import NOT_RUN, SPECIAL_ROWS
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that sorts; ``group`` is the heading it stands under, if any."""
+    """A column that sorts; ``group`` is the heading it stands under, if any.
+
+    ``paper``: the paper's numbers of other data, shown when asked for.
+    """
 
     title: str
     group: str = ""
+    paper: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class GridRow:
     anchor: str | None = None
     special: bool = False  # no model: keeps its place at the end
     failed: bool = False
+    paper: bool = False  # nothing but the paper's numbers of other data
+    key: Look | None = None  # the model's, in the figures
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,23 @@ class Grid:
     columns: list[Column]
     rows: list[GridRow]
     notes: list[str] = field(default_factory=list)
+    folded: str = ""  # what is said where it is folded away; "": it is not
+    run: bool = True  # whether any of its numbers was measured
 
     @property
-    def headings(self) -> list[tuple[str, list[tuple[int, str]]]]:
-        """Groups of neighbouring columns: the group's name, and number and title of each column."""
+    def headings(self) -> list[tuple[str, bool, list[tuple[int, str]]]]:
+        """Groups of neighbouring columns: name, whether the paper's, number and title of each column."""
         numbered = enumerate(self.columns, 1)
+        groups = groupby(numbered, key=lambda item: (item[1].group, item[1].paper))
         return [
-            (group, [(number, column.title) for number, column in members])
-            for group, members in groupby(numbered, key=lambda item: item[1].group)
+            (group, paper, [(number, column.title) for number, column in members])
+            for (group, paper), members in groups
         ]
+
+    @property
+    def with_paper(self) -> bool:
+        """Whether the paper's numbers of other data can be shown."""
+        return any(column.paper for column in self.columns)
 
 
 def grids_of(table: pd.DataFrame, declared: Table, runs: list[Run]) -> list[Grid]:
@@ -99,50 +113,117 @@ def _anchors(runs: list[Run], dataset: str, scale: str, member: str | None = Non
     return {run.metrics["title"]: run.anchor for run in reversed(found)}
 
 
+def measured_blocks(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """The blocks of a built table in which something was run."""
+    return [block for block in blocks(table) if block["scale"].iloc[0] != NOT_RUN]
+
+
 def _built_grids(block: pd.DataFrame, declared: Table, runs: list[Run]) -> list[Grid]:
     """Numbers of one data set by split, member or neither, and below them the ranks, where there are any."""
+    title = block["dataset_title"].iloc[0]
+    if block["scale"].iloc[0] == NOT_RUN:
+        return [_published_grid(title, block, declared)]
+    found = [_measured_grid(title, block, declared, runs)]
+    if len(ranked := rank_cells(block, declared, printed(declared))):
+        columns = [_heading(place) for place in printed(declared)]
+        rows = [
+            _row(model, [_cell(cell) for cell in line])
+            for model, line in zip(ranked.index, ranked.itertuples(index=False), strict=True)
+        ]
+        found.append(
+            Grid(f"{title}: ranks", "Model", columns, rows, [notes.RANKS], "Ranks beside the paper's")
+        )
+    return found
+
+
+def _heading(place: Place, paper: bool = False) -> Column:
+    """A column's heading under its group, or alone; that of the paper's numbers says whose they are."""
+    whose = "Paper: " if paper else ""
+    if place.group:
+        return Column(place.own_title, whose + place.group_title, paper)
+    return Column(whose + place.title, "", paper)
+
+
+def _cell(cell: Cell, anchor: str | None = None) -> GridCell:
+    return GridCell(cell.measured, cell.published, _sort_of(cell.measured), cell.rank, anchor)
+
+
+def _sort_of(text: str) -> str:
+    """The number that a printed one begins with."""
+    return text.split(" ")[0].replace(",", "")
+
+
+def _row(
+    model: str, found: list[GridCell], anchor: str | None = None, failed: bool = False, paper: bool = False
+) -> GridRow:
+    special = model in SPECIAL_ROWS
+    return GridRow(model, found, anchor, special, failed, paper, None if special else look(model))
+
+
+def _published_grid(title: str, block: pd.DataFrame, declared: Table) -> Grid:
+    """What is published of data that nothing was run on: columns and rows that hold something."""
+    printable = cells(block, printed(declared))
+    shown = [place for place in printed(declared) if any(cell.published for cell in printable[place.name])]
+    rows = []
+    for model, line in zip(
+        printable.index, printable[[p.name for p in shown]].itertuples(index=False), strict=True
+    ):
+        if any(cell.published for cell in line):
+            rows.append(_row(model, [GridCell(c.published, sort=_sort_of(c.published)) for c in line]))
+    about = notes.about(block, declared)
+    return Grid(
+        title, "Model", [*map(_heading, shown)], rows, [about], f"{title}: what is published", run=False
+    )
+
+
+def _measured_grid(title: str, block: pd.DataFrame, declared: Table, runs: list[Run]) -> Grid:
+    """Measured numbers, with the published ones small below, or in columns of their own.
+
+    These are columns of the paper: they are of other data, and stand there when asked for.
+    """
     where = block["dataset"].iloc[0], block["scale"].iloc[0]
     anchors = {
         group: _anchors(runs, *where, group if declared.members else None)
         for group in declared.groups or [""]
     }
     by_model = block.set_index("model")
-
-    def row(model: str, line: Iterable[Cell], shown: list[Place], counts: dict[str, str]) -> GridRow:
-        found = []
-        for cell, place in zip(line, shown, strict=True):
-            sort = cell.measured.split(" ")[0].replace(",", "")
-            anchor = anchors[place.group].get(model) if cell.measured else None
-            found.append(GridCell(cell.measured, cell.published, sort, cell.rank, anchor))
-        for name in counts:
-            value = by_model.at[model, name]
-            found.append(GridCell("" if pd.isna(value) else f"{value:,g}", sort=_sort(value)))
-        failed = str(by_model.at[model, "status"]).startswith("failed")
-        first = next((own[model] for own in anchors.values() if model in own), None)
-        return GridRow(model, found, first, model in SPECIAL_ROWS, failed)
-
-    def grid(title: str, printed: pd.DataFrame, shown: list[Place], counts: dict[str, str]) -> Grid:
-        heads = [Column(p.own_title if p.group else p.title, p.group_title) for p in shown]
-        lines = zip(printed.index, printed.itertuples(index=False), strict=True)
-        return Grid(
-            title,
-            "Model",
-            [*heads, *(Column(name) for name in counts.values())],
-            [row(model, line, shown, counts) for model, line in lines],
-        )
-
-    title = block["dataset_title"].iloc[0]
     shown = [p for p in places(declared, "everywhere", "page") if _holds(block, p.name)]
     counts = {name: Place(name, "", "", column).title for name, column in SIMULATED.items()}
     counts = (counts if declared.simulated else {}) | {"parameters": "Parameters"}
+    printable = cells(block, shown)
+    apart = (
+        []
+        if _compares(block, declared)
+        else [p for p in printed(declared) if any(c.published for c in printable[p.name])]
+    )
+
+    rows = []
+    for model, line in zip(printable.index, printable.itertuples(index=False), strict=True):
+        found = []
+        for cell, place in zip(line, shown, strict=True):
+            anchor = anchors[place.group].get(model) if cell.measured else None
+            found.append(_cell(replace(cell, published="") if apart else cell, anchor))
+        for name in counts:
+            value = by_model.at[model, name]
+            found.append(GridCell("" if pd.isna(value) else f"{value:,g}", sort=_sort(value)))
+        measured = any(cell.measured for cell in found)
+        of_paper = [printable.at[model, place.name].published for place in apart]
+        found += [GridCell(text, sort=_sort_of(text)) for text in of_paper]
+        failed = str(by_model.at[model, "status"]).startswith("failed")
+        first = next((own[model] for own in anchors.values() if model in own), None)
+        rows.append(_row(model, found, first, failed, bool(apart) and not measured and not failed))
+    columns = [*map(_heading, shown), *map(Column, counts.values())]
+    columns += [_heading(place, paper=True) for place in apart]
     best = "Of the measured models the best is bold, the second underlined."
-    about = f"{notes.about(block, declared)} {notes.counts(block, declared)} {best}"
-    found = [grid(title, cells(block, shown), shown, counts)]
-    found[0].notes.extend([about, *notes.failures(block)])
-    if len(ranked := rank_cells(block, declared, printed(declared))):
-        found.append(grid(f"{title}: ranks", ranked, printed(declared), {}))
-        found[1].notes.append(notes.RANKS)
-    return found
+    said = notes.about(block, declared, *([notes.APART] if apart else []))
+    about = f"{said} {notes.counts(block, declared)} {best}"
+    return Grid(title, "Model", columns, rows, [about, *notes.failures(block)])
+
+
+def _compares(block: pd.DataFrame, declared: Table) -> bool:
+    """Whether the paper's numbers are of the same data."""
+    names = [f"{place.name}_difference" for place in printed(declared)]
+    return bool(block[names].notna().any(axis=None))
 
 
 def _holds(block: pd.DataFrame, name: str) -> bool:
@@ -192,7 +273,8 @@ def _written_row(row: pd.Series, declared: Table, columns: list[Place], runs: li
         text = printed_number(row[place.name], place.column)
         found.append(GridCell(text, sort=_sort(row[place.name]), anchor=anchor if text else None))
     failed = str(row.get("status", "")).startswith("failed")
-    return GridRow(label, found, anchor, False, failed)
+    key = look(label) if declared.label in ("model", "title") else None
+    return GridRow(label, found, anchor, False, failed, False, key)
 
 
 def _section_title(first: pd.Series, declared: Table, runs: list[Run]) -> str:

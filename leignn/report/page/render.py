@@ -1,26 +1,29 @@
-"""Render the results page: scorecard, tables, figures and the provenance of every number, in one file.
+"""Render the results page: answer, scorecard, tables, figures, provenance of every number, in one file.
 
-A results file that was not made leaves a gap that says so.
+A results file that was not made leaves one line with the command that makes it.
 """
 
 import argparse
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 
 from leignn.arguments import output_file
-from leignn.config.result import Result, Table, load_results
+from leignn.config.result import DEFAULT, Result, load_results
+from leignn.config.workflow import load_configuration
 from leignn.errors import InputError
 from leignn.files import write_text
-from leignn.report.page.grid import Grid, grids_of
+from leignn.report.page.answer import VERDICTS, line_of, tally, what_was_run
+from leignn.report.page.grid import grids_of
 from leignn.report.page.run import shown_run
 from leignn.report.runs import Run, load_runs
 from leignn.report.tables.read import read_table
 
 SCORECARD = "claims"  # the result that stands at the top, its rows as verdicts
-VERDICTS = {"true": "✓ true", "false": "✗ false", "not run": "– not run"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,14 +59,18 @@ def render_page(results: dict[str, Result], folder: Path, runs: list[Run]) -> st
         lstrip_blocks=True,
     )
     shown = {name: r for name, r in results.items() if (r.table or r.figure) and name != SCORECARD}
+    claims = _claims(folder / f"{SCORECARD}.csv", results)
+    sections = [_section(name, result, folder, runs) for name, result in shown.items()]
+    for section in sections:
+        section["tally"] = tally([claim for claim in claims if claim["anchor"] == section["id"]])
     return environment.get_template("page.html.j2").render(
-        claims=_claims(folder / f"{SCORECARD}.csv", results),
+        ran=what_was_run(runs),
+        tally=tally(claims),
+        topics=_topics(claims),
         verdicts=VERDICTS,
-        sections=[_section(name, result, folder, runs) for name, result in shown.items()],
+        sections=sections,
         runs=[shown_run(run, runs) for run in runs],
         stand_in=any(run.metrics["stand_in"] for run in runs),
-        datasets=list(dict.fromkeys(run.config.dataset_info.title for run in runs)),
-        scales=list(dict.fromkeys(run.config.scale for run in runs)),
     )
 
 
@@ -72,23 +79,37 @@ def _anchor(name: str) -> str:
 
 
 def _section(name: str, result: Result, folder: Path, runs: list[Run]) -> dict[str, Any]:
-    """Title, caption, figure and tables of one result; a gap for each file that was not made."""
-    table, figure = folder / f"{name}.csv", folder / f"{name}.svg"
-    wanted = [path for path, has in ((figure, result.figure), (table, result.table)) if has]
-    gaps = [f"Not run: {path.name} was not made." for path in wanted if not path.exists()]
+    """Title, caption, figure and tables of one result, and the command that makes what is missing."""
+    path, figure = folder / f"{name}.csv", folder / f"{name}.svg"
+    wanted = [file for file, has in ((figure, result.figure), (path, result.table)) if has]
+    missing = [file for file in wanted if not file.exists()]
+    declared = result.table if path.exists() else None
+    table = read_table(path, declared) if declared else pd.DataFrame()
+    grids = grids_of(table, declared, runs) if declared else []
+    scales: list[str] = list(dict.fromkeys(run.config.scale for run in runs))
+    if published_only := bool(grids) and not any(grid.run for grid in grids):
+        missing.append(path)
+        scales = [scale for scale in result.datasets if scale != DEFAULT]
     return {
         "id": _anchor(name),
         "title": result.title,
         "short_title": result.short_title,
         "caption": result.caption,
-        "gaps": gaps,
+        "command": _command(missing, folder, scales[:1]) if missing else "",
         "svg": _inline_svg(figure) if result.figure and figure.exists() else "",
-        "grids": _grids(table, result.table, runs),
+        "grids": grids,
+        "table": result.table is not None,
+        "line": line_of(table, declared) if declared and not published_only else "",
     }
 
 
-def _grids(path: Path, declared: Table | None, runs: list[Run]) -> list[Grid]:
-    return grids_of(read_table(path, declared), declared, runs) if declared and path.exists() else []
+def _command(files: list[Path], folder: Path, scales: list[str]) -> str:
+    """What makes ``files``, with the settings under which they are made in ``folder``."""
+    defaults = load_configuration({})
+    settings = [f"scale={scale}" for scale in scales if scale != defaults.scale]
+    settings += [f"run={folder.name}"] if folder.parent.name == "results" else []
+    words = ["snakemake", "--cores", "all", *(path.as_posix() for path in files)]
+    return shlex.join([*words, *(["--config", *settings] if settings else [])])
 
 
 def _claims(path: Path, results: dict[str, Result]) -> list[dict[str, Any]]:
@@ -101,8 +122,18 @@ def _claims(path: Path, results: dict[str, Result]) -> list[dict[str, Any]]:
         table = results.get(claim["table"])
         claim["anchor"] = _anchor(claim["table"]) if table else None
         claim["title"] = table.short_title if table else claim["table"]
+        claim["topic"] = table.title if table else claim["table"]
         claim["data"] = ", ".join(filter(None, [claim["dataset"], claim["scale"], claim["device"]]))
     return found
+
+
+def _topics(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The claims by the table that they are held against, in the claims' order."""
+    return [
+        {"title": title, "claims": own, "tally": tally(own)}
+        for title in dict.fromkeys(claim["topic"] for claim in claims)
+        if (own := [claim for claim in claims if claim["topic"] == title])
+    ]
 
 
 def _inline_svg(path: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from leignn.report.drawing.palette import look
 from leignn.report.runs import LEARNING_CURVES, Run
 
 LOG_ROWS = 50  # the last evaluations of a run
@@ -23,6 +24,7 @@ def shown_run(run: Run, runs: list[Run]) -> dict[str, Any]:
     return {
         "anchor": run.anchor,
         "title": run.metrics["title"],
+        "key": look(run.metrics["title"]),
         "dataset": run.config.dataset_info.title,
         "scale": run.config.scale,
         "seed": run.config.seed,

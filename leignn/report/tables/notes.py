@@ -13,16 +13,26 @@ RANKS = (
 STAND_IN = "EMT stand-in: these numbers are not comparable to the paper's."
 
 
-def about(block: pd.DataFrame, declared: Table) -> str:
-    """What one data set's table shows, whether it compares with the paper, and where that is from."""
+BESIDE = "measured, and with it (in brackets, or small) the published"
+APART = "measured; the paper's, of other data, in columns of their own when asked for"
+
+
+def about(block: pd.DataFrame, declared: Table, shown: str = BESIDE) -> str:
+    """What one data set's table shows, whether it compares with the paper, and where that is from.
+
+    Args:
+        block: its rows.
+        declared: what the table shows.
+        shown: which numbers stand in it, and where.
+    """
     row = block.iloc[0]
     units = _units(declared)
     if row["scale"] == NOT_RUN:
         text = f"{row['dataset_title']}: published values, {units}. Nothing was run: no model is configured "
         text += "for it at this scale, since its data are not generated; config/README.md says how to run it."
         return f"{text} {_sources(block)}".strip()
-    text = f"{row['dataset_title']}, scale {row['scale']}: {units}; measured, and with it (in brackets, or "
-    text += "small) the published. Empty: not run at this scale, or not published."
+    text = f"{row['dataset_title']}, scale {row['scale']}: {units}; {shown}. "
+    text += "Empty: not run at this scale, or not published."
     if declared.simulated:
         text += f" Simulations: {_simulations(block) or 'none'}."
     if row["stand_in"]:

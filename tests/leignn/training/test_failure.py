@@ -2,14 +2,19 @@
 
 import re
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from training_runs import PROTOCOL, config
 
 import baselines
+from baselines.schnet import SchNet
 from baselines.trivial import MeanEnergyZeroForces
 from leignn import cli
+from leignn.data.frames import Frames
 from leignn.errors import RunFailedError
+from leignn.evaluation.predict import predict
 from leignn.report.runs import load_run
 from leignn.trained import load_trained
 from leignn.training.train import train
@@ -45,6 +50,41 @@ def test_a_failed_prediction_is_recorded_whole(copper, tmp_path, monkeypatch) ->
     scoring = ["score", *paths, "--predictions", str(predictions), "--output", f"{folder}/metrics.json"]
     assert cli.main(scoring) == 0
     assert load_run(folder).metrics["message"] == "element X is unknown"
+
+
+def test_a_step_that_does_not_fit_the_memory(copper, tmp_path, monkeypatch) -> None:
+    def full(self, batch):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    monkeypatch.setattr(SchNet, "forward", full)
+    words = "out of memory: a step of schnet with 2 structures at once does not fit; give --pieces a larger"
+    with pytest.raises(RunFailedError, match=words):
+        train(config("schnet"), *copper, tmp_path / "run", "cpu", pieces=2)
+
+
+def test_a_prediction_is_made_in_halves_where_memory_is_short(copper, tmp_path, monkeypatch) -> None:
+    stores, splits = copper
+    train(config("schnet", max_steps=20), stores, splits, tmp_path, "cpu")
+    trained = load_trained(tmp_path / "checkpoint.pt", "cpu")
+    frames = Frames(stores, splits / "test.csv", trained.graph)
+    expected = predict(trained, frames, 5, "cpu")
+    forward, tried, holds = SchNet.forward, [], 1
+
+    def limited(self, batch):
+        tried.append(len(batch.natoms))
+        if len(batch.natoms) > holds:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, batch)
+
+    monkeypatch.setattr(SchNet, "forward", limited)
+    for one, other in zip(expected, predict(trained, frames, 5, "cpu"), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    assert tried == [4, 2, 1, 1, 2, 1, 1]
+    holds = 0
+    with pytest.raises(
+        RunFailedError, match=r"out of memory: cu/\d+ of .*test.csv \(\d+ atoms\) does not fit"
+    ):
+        predict(trained, frames, 5, "cpu")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from conftest import copper_frames, make_batch
 from training_runs import config
 
 from leignn import LEIGNNCalculator
-from leignn.data.frames import Frames, ShuffledBatches
+from leignn.data.frames import Frames
 from leignn.evaluation.predict import predict
 from leignn.trained import load_trained, potential_of
 from leignn.training.callbacks import ExponentialMovingAverage
@@ -41,22 +41,6 @@ def test_a_batch_without_labels_has_no_loss() -> None:
     errors = absolute_errors(output, batch, 0.0)
     assert errors.energy.item() == errors.forces.item() == 0
     assert errors.energy_count == errors.forces_count == 0
-
-
-def test_batches_are_a_stream_of_permutations() -> None:
-    batches = ShuffledBatches(size=10, batch_size=3, steps=5, seed=0)
-    stream = []
-    for block in range(4):
-        batches.set_epoch(block)
-        assert len(list(batches)) == len(batches) == 5
-        stream += [i for batch in batches for i in batch]
-    passes = np.array(stream).reshape(6, 10)
-    for one in passes:
-        assert sorted(one) == list(range(10))
-    assert (passes[0] != passes[1]).any()
-    halves = [ShuffledBatches(10, 3, 5, 0, rank, 2) for rank in (0, 1)]
-    both = [batch for pair in zip(*halves, strict=True) for batch in pair]
-    assert [i for batch in both for i in batch] == stream[:30]
 
 
 def test_moving_average_against_its_recursion() -> None:

@@ -64,6 +64,30 @@ addEventListener("load", async () => {
   table.querySelector("th button").click();
   found.orders.push(look());
 
+  // What is folded or waits to be asked for; then the paper's numbers are asked for.
+  const seen = (element) => element.getClientRects().length > 0;
+  found.folded = [...document.querySelectorAll("details.topic, details.plain")].map((one) => one.open);
+  const ask = table.parentElement.parentElement.querySelector(".show-paper");
+  const papers = [...table.querySelectorAll(".paper")];
+  found.paper = [ask.checked, papers.length, papers.filter(seen).length];
+  ask.click();
+  found.paper.push(papers.filter(seen).length);
+  const forces = (one) => one.innerText.startsWith("Forces");
+  const head = [...table.querySelectorAll("th.paper button")].find(forces);
+  head.click();
+  found.paperOrder = [...table.tBodies[0].rows].map((row) => row.cells[head.dataset.column].dataset.sort);
+
+  for (const details of document.querySelectorAll("details.plain")) details.open = true;
+  const published = document.querySelector("#result-md17").parentElement.querySelector("table");
+  published.querySelectorAll("th button")[1].click();
+  found.published = [...published.tBodies[0].rows].map((row) => row.cells[1].dataset.sort);
+  const box = published.parentElement;
+  box.scrollLeft = 300;
+  box.scrollIntoView();
+  const label = published.tBodies[0].rows[0].cells[0], first = label.getBoundingClientRect();
+  const above = document.elementFromPoint(first.left + 5, first.top + first.height / 2);
+  found.sticky = [box.scrollLeft, first.left - box.getBoundingClientRect().left, label.contains(above)];
+
   const cell = table.querySelector("td a.cell");
   cell.click();
   await new Promise((done) => setTimeout(done, 200));
@@ -97,6 +121,7 @@ def page(tmp_path_factory) -> str:
     results = folder / "results"
     table = str(results / "table1.csv")
     assert main(build_arguments("table1", runs, results / "table1.csv")) == 0
+    assert main(build_arguments("md17", [], results / "md17.csv")) == 0
     (folder / "speed.yaml").write_text(SPEED)
     figure = "title: A&B\ncaption: <i>\norder: 2\ncategory: x\nfigure: true\n"
     (folder / "speed_again.yaml").write_text(figure)
@@ -111,7 +136,7 @@ def page(tmp_path_factory) -> str:
         "torch": "2.0",
     }
     pd.DataFrame(speed).to_csv(results / "speed.csv", index=False)
-    names = ("claims", "table1", "table3", "figure5", "learning_curves")
+    names = ("claims", "table1", "table3", "md17", "figure5", "learning_curves")
     declared = [config_file(f"results/{name}.yaml") for name in names]
     declarations = [str(path) for path in (*declared, folder / "speed.yaml", folder / "speed_again.yaml")]
     tables = [str(path) for path in config_file("results/table1.yaml").parent.glob("*.yaml")]
@@ -127,9 +152,44 @@ def page(tmp_path_factory) -> str:
     return (results / "index.html").read_text()
 
 
-def test_gaps_say_what_was_not_run(page) -> None:
-    assert "Not run: table3.csv was not made." in page and "Not run: figure5.svg was not made." in page
-    assert "complexity.csv was not made" in page
+def section_of(page: str, name: str) -> str:
+    found = page[page.index(f'<section aria-labelledby="{name}">') :]
+    return found[: found.index("</section>")]
+
+
+def test_the_answer_comes_first_then_the_scorecard_then_tables(page) -> None:
+    parts = re.findall(r'<section aria-labelledby="([\w-]+)"', page)
+    assert parts[:3] == ["answer", "scorecard", "result-speed"] and parts[-1] == "runs"
+    answer = section_of(page, "answer")
+    assert re.search(r"Of \d+ claims of the paper, this run confirms <strong>\d+</strong>, refutes", answer)
+    assert "5 trainings of 4 models, 2 seeds, at scale mini" in answer and "Some &lt;data&gt;" in answer
+    lines = re.findall(r"<li><a href=\"#result-(\w+)\">[^<]+</a>: ([^<]+)", answer)
+    assert [name for name, _ in lines] == ["speed", "table1", "table3", "md17"]
+    words = dict(lines)
+    assert words["table1"].startswith("3 models on Some &lt;data&gt;; best: SchNet in 8 of 8 columns")
+    assert words["speed"].startswith("2 rows measured") and words["md17"].startswith("not run")
+
+
+def test_the_answers_numbers_are_those_of_the_claims(page) -> None:
+    """The counts at the top, in the bar, and in the topics' summaries."""
+    shown = [int(n) for n in re.findall(r"<strong>(\d+)</strong>", section_of(page, "answer"))[:3]]
+    verdicts = re.findall(r'<td role="cell" data-sort="([\w ]+)"><span class="verdict', page)
+    assert shown == [verdicts.count("true"), verdicts.count("false"), verdicts.count("not run")]
+    assert f"Of {len(verdicts)} claims" in page
+    summaries = re.findall(r"<summary>.*?</summary>", section_of(page, "scorecard"), re.DOTALL)
+    counts = [int(n) for text in summaries for n in re.findall(r">(\d+) (?:true|false|not run)<", text)]
+    assert sum(counts) == len(verdicts) and len(summaries) > 5
+
+
+def test_what_was_not_run_is_one_line_with_its_command(page) -> None:
+    table3 = section_of(page, "result-table3")
+    assert re.search(r"Not run: <code>snakemake --cores all \S+/results/table3.csv</code>", table3)
+    assert "<table" not in table3 and "figure5.svg</code>" in section_of(page, "result-figure5")
+    md17 = section_of(page, "result-md17")
+    assert re.search(r"Not run: <code>snakemake \S+ all \S+/md17.csv --config scale=paper</code>", md17)
+    assert md17.index("<details") < md17.index("<table") and md17.count("<details") == md17.count("<table")
+    rows = re.findall(r"<tr class.*?</tr>", md17, re.DOTALL)
+    assert rows and all(re.search(r'<span class="">\d', row) for row in rows)  # none without a number
 
 
 def test_a_table_is_shown_as_declared_and_leads_to_its_runs(page) -> None:
@@ -147,7 +207,7 @@ def test_titles_are_text(page) -> None:
 
 def test_results_stand_in_their_order(page) -> None:
     found = re.findall(r'<h2 id="result-(\w+)"', page)
-    assert found == ["speed", "speed_again", "table1", "table3", "figure5", "learning_curves"]
+    assert found == ["speed", "speed_again", "table1", "table3", "md17", "figure5", "learning_curves"]
 
 
 def test_scorecard(page) -> None:
@@ -203,6 +263,30 @@ def test_headings_sort(visit) -> None:
     assert states.count("ascending") == 1 and again.count("descending") == 1
     assert states.count("none") == again.count("none") == len(states) - 1
     assert last[0] == "ascending" and visit["focused"]
+
+
+def test_topics_and_published_values_are_folded(visit) -> None:
+    assert len(visit["folded"]) > 5 and not any(visit["folded"])
+
+
+def test_the_papers_numbers_of_other_data_stand_apart_when_asked_for(page, visit) -> None:
+    checked, there, before, after = visit["paper"]
+    assert not checked and before == 0 and after == there > 8
+    values = [float(value) for value in visit["paperOrder"] if value]
+    assert values == sorted(values) and len(values) > 5
+    grid = section_of(page, "result-table1")
+    assert 'title="published"' not in grid[: grid.index("<details")]  # none below a measured number
+
+
+def test_published_values_sort_too(visit) -> None:
+    values = [float(value) for value in visit["published"] if value]
+    assert values == sorted(values) and len(set(values)) > 3
+    assert visit["published"][len(values) :] == [""] * (len(visit["published"]) - len(values))
+
+
+def test_the_first_column_stays_while_a_wide_table_scrolls(visit) -> None:
+    scrolled, moved, on_top = visit["sticky"]
+    assert scrolled == 300 and abs(moved) <= 1 and on_top
 
 
 def test_a_cell_opens_its_run(visit) -> None:
