@@ -184,6 +184,11 @@ class Plan:
         potentials = {self.model(name).potential.partition(":")[0] for name in models}
         return fingerprint(self._module(command), *sorted(potentials))
 
+    @property
+    def device(self) -> str:
+        """Where models are trained and run; the GPU that a job asks for has to be there."""
+        return "cuda" if self.configuration.gpu else "auto"
+
     def runs(self, datasets: Iterable[str], models: Iterable[str]) -> list[str]:
         """Folders of the runs of every model on every data set, for every seed."""
         scale, seeds = self.configuration.scale, self.configuration.seeds

@@ -123,12 +123,12 @@ class ShardedPart(Strict):
 
 
 class AsePart(Strict):
-    """A file that ASE reads: extxyz, also `.xz`; traj, db, vasprun.xml, …"""
+    """A file that ASE reads: extxyz, also `.xz`; traj, db, vasprun.xml, …; or ASE databases in LMDB."""
 
-    format: Literal["ase"]
-    """`ase`"""
+    format: Literal["ase", "aselmdb"]
+    """`ase`, or `aselmdb`: what ase-db-backends writes, and fairchem 2 distributes"""
     path: str
-    """the file"""
+    """the file; under `aselmdb` also a folder of `*.aselmdb`"""
     system_id: str | None = None
     """key of `atoms.info` that names the system; otherwise the file's name does, or its path in `path` where
     parts have files of one name"""
@@ -144,6 +144,18 @@ class AsePart(Strict):
     """`last_frame`: energies relative to the system's last frame"""
 
 
+class LmdbPart(Strict):
+    """Graphs that Open Catalyst's, fairchem's (1.x) or MDSim's preprocessing has pickled into LMDB."""
+
+    format: Literal["ocp_lmdb"]
+    """`ocp_lmdb`"""
+    path: str
+    """a file `data.lmdb`, or a folder of `data.NNNN.lmdb`"""
+    y: Literal["total", "referenced"]
+    """what `y` (`energy` in later ones) is: `total`, the calculation's energy, as MDSim and OC22 have it, or
+    `referenced`, less a reference, as in OC20; goes into `store.json`, as nothing in the file says it"""
+
+
 class RowsPart(Strict):
     """A file of frames in rows: MD17's and revised MD17's npz, ISO17's database."""
 
@@ -155,7 +167,7 @@ class RowsPart(Strict):
     """text file beside it: which of its frames, by their place from 0 or by row id, one a line"""
 
 
-Part = Annotated[ShardedPart | AsePart | RowsPart, Discriminator("format")]
+Part = Annotated[ShardedPart | AsePart | LmdbPart | RowsPart, Discriminator("format")]
 
 
 class Graph(Strict):

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from leignn.arguments import output_folder, positive
-from leignn.config.dataset import DATASET_HELP, AsePart, Dataset, Part, load_dataset
+from leignn.config.dataset import DATASET_HELP, AsePart, Dataset, LmdbPart, Part, load_dataset
 from leignn.data.readers import raw_files, read_part, system_name
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
@@ -49,6 +49,8 @@ def build_store(dataset: Dataset, part: str, raw: Path, output: Path, workers: i
     meta: dict[str, Any] = {"dataset": dataset.name, "part": part, "level": dataset.level}
     meta["versions"] = {"ase": ase.__version__, "numpy": np.__version__}
     meta["sources"] = _sources(description, raw)
+    if isinstance(description, LmdbPart):
+        meta["y"] = description.y
     reference = description.energy_reference if isinstance(description, AsePart) else None
     write_store(output, _counted(chunks, f"{dataset.name}/{part}"), meta, reference)
 

@@ -5,7 +5,6 @@ depends neither on the order of shards nor on the file system nor on the number 
 """
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.splits import ByCounts, ByManifest, ByMDSim, ByOC20, ByParts, Splits
 from leignn.data.store import BLOCK, Store
 from leignn.errors import InputError
-from leignn.files import read_csv, replacing, write_text
+from leignn.files import read_csv, replacing, write_json
 from leignn.provenance import sha256
 
 COLUMNS = ["part", "index", "system_id", "frame"]
@@ -50,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
         "structures": {name: len(table) for name, table in splits.items()},
         "stores": {part: sha256(store.path / "store.json") for part, store in stores.items()},
     }
-    write_text(args.output / "splits.json", json.dumps(summary, indent=1))
+    write_json(args.output / "splits.json", summary)
 
 
 def make_splits(rule: Splits, stores: dict[str, Store]) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:

@@ -14,7 +14,7 @@ from leignn.data.frames import Frames, SequentialBatches
 from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.metrics import MetricSums, Predicted
 from leignn.evaluation.predict import FAILURE, made_from
-from leignn.files import read_arrays, read_json, write_text
+from leignn.files import read_arrays, read_json, write_json
 from leignn.finite import non_finite
 from leignn.identity import differences, digest
 from leignn.provenance import sha256
@@ -55,7 +55,7 @@ def main(args: argparse.Namespace) -> None:
         "best_step": record.get("best_step"),
         "splits": splits,
     }
-    write_text(args.output, json.dumps(metrics, indent=1))
+    write_json(args.output, metrics)
 
 
 def _failure(path: Path) -> str:

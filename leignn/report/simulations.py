@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from leignn.arguments import output_file
-from leignn.errors import InputError
-from leignn.files import read_arrays, read_json
+from leignn.files import read_arrays, read_csv, read_json, verify_file
 from leignn.schemas import validate
 
 REFERENCE = "#000000"
@@ -38,14 +37,13 @@ class Simulation:
 
     def curves(self) -> dict[str, Any]:
         """Arrays of ``observables.npz`` (see :func:`leignn.md.analysis.curves_of`)."""
+        verify_file(self.folder / "observables.npz", self.observables)
         return read_arrays(self.folder / "observables.npz")
 
     def thermo(self) -> pd.DataFrame:
         """``thermo.csv``."""
-        try:
-            return pd.read_csv(self.folder / "thermo.csv")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.folder / 'thermo.csv'} cannot be read: {error}") from error
+        verify_file(self.folder / "thermo.csv", self.observables["outcome"])
+        return read_csv(self.folder / "thermo.csv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -91,6 +91,7 @@ rule simulate_run:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+        device=PLAN.device,
     params:
         code=code_of("simulate"),
         folder=subpath(output.outcome, parent=True),
@@ -100,7 +101,7 @@ rule simulate_run:
     shell:
         "python -m leignn simulate --checkpoint {input.checkpoint:q} --start {input.starts:q}"
         " --frame {wildcards.start:q} --seeds {wildcards.start:q} {params.settings:q}"
-        " --threads {threads} --output {params.folder:q} --record-failure > {log:q} 2>&1"
+        " --threads {threads} --device {resources.device:q} --output {params.folder:q} --record-failure > {log:q} 2>&1"
 
 
 rule analyse_simulation:
