@@ -14,7 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from tqdm import tqdm
 
-from leignn.arguments import add_device, add_threads, output_folder, positive
+from leignn.arguments import add_device, add_threads, name, output_folder, positive
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import RunFailedError
 from leignn.files import replacing_folder
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the run's folder, with checkpoint.pt")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
-    parser.add_argument("--predict", nargs="+", required=True, help="names of splits, e.g. id ood_both")
+    parser.add_argument("--predict", type=name, nargs="+", required=True, help="splits, e.g. id ood_both")
     parser.add_argument("--output", type=output_folder, required=True, help="folder for <split>.npz")
     parser.add_argument("--batch-size", type=positive, default=32, help="structures at once")
     add_threads(parser)

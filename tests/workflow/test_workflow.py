@@ -220,9 +220,9 @@ def test_a_changed_base_configures_its_data_sets_anew(project) -> None:
     [
         ("colour=red", "unknown key 'colour'"),
         ("scale=huge", "scale: 'huge' is none of smoke, mini, hour, paper"),
-        ("run=my results", "run: 'my results' is no name of letters, digits, _ and -"),
+        ("run=my results", "run: 'my results' is no name: 1 to 100 letters"),
         ("run=../other", "run: '../other' is no name"),
-        ("run=runs", "run: 'runs' is no name"),
+        ("run=runs", "run: 'runs' is a folder that all results share"),
         ("results={table9: {models: [leignn]}}", "results.table9: there is no such result"),
         ("results={table1: {models: [lignn]}}", "unknown model 'lignn'"),
         ("results={table1: {datasets: [oc19]}}", "unknown data set 'oc19'"),
