@@ -17,7 +17,7 @@ from tqdm import tqdm
 from leignn.arguments import add_device, add_threads, name, output_folder, positive
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import RunFailedError
-from leignn.files import replacing_folder
+from leignn.files import replacing_folder, write_arrays
 from leignn.finite import non_finite
 from leignn.memory import is_out_of_memory
 from leignn.provenance import sha256
@@ -57,7 +57,8 @@ def main(args: argparse.Namespace) -> None:
                     trained.admit(_untrained(frames, trained))
                 energy, forces = predict(trained, frames, args.batch_size, args.device)
                 origin = json.dumps(made_from(args.run, args.stores, args.splits / f"{split}.csv", frames))
-                np.savez(folder / f"{split}.npz", energy=energy, forces=forces, made_from=origin)
+                arrays = {"energy": energy, "forces": forces, "made_from": np.array(origin)}
+                write_arrays(folder / f"{split}.npz", arrays)
 
 
 def made_from(run: Path, stores: Path, manifest: Path, frames: Frames) -> dict[str, str]:

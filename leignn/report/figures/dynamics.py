@@ -26,7 +26,8 @@ FAINT: dict[str, Any] = {"color": REFERENCE, "alpha": 0.35}
 
 
 def main(args: argparse.Namespace) -> None:
-    plot(load_simulations(args.simulations), load_references(args.references), args.output)
+    simulations = load_simulations(args.simulations)
+    plot(simulations, load_references(args.references, simulations), args.output)
 
 
 def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], output: Path) -> None:
