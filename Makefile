@@ -2,6 +2,7 @@
 # make test   set up .venv and run the tests; says which lines they do not reach
 # make lint   ruff, snakefmt, mypy and snakemake --lint
 # make documents  renew schemas and tables of keys, which are generated from leignn/config
+# make docs-figures  run the workflow and renew the pictures in README.md (of the page: with a Chromium)
 # make paper  the published sizes on OC20: needs network and a GPU
 # Needs Python 3.11, git and make.
 
@@ -12,7 +13,7 @@ BIN := .venv/bin
 # The rules run `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: documents run test lint paper setup
+.PHONY: docs-figures documents run test lint paper setup
 
 run: setup
 	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
@@ -22,6 +23,10 @@ paper: setup
 
 documents: setup
 	$(BIN)/python -m leignn document-config
+
+docs-figures: run
+	$(BIN)/python -m leignn document-figures --folder results --runs results/runs/*/$(SCALE)/*/seed* \
+	  --readme README.md --output docs/figures
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term

@@ -36,6 +36,7 @@ COMMANDS = {
     "build-table": ("leignn.report.tables.build", "build a table from metrics and simulations"),
     "check-claims": ("leignn.report.claims.check", "hold the paper's claims against the tables"),
     "render-page": ("leignn.report.page.render", "render the self-contained results page"),
+    "document-figures": ("leignn.report.pictures", "renew the pictures in the README from results"),
     "check-reference": ("leignn.golden", "compare the models with a golden file"),
     "check-observables": ("leignn.md.golden", "compare the observables of MD with a golden file"),
 }

@@ -1,5 +1,10 @@
-"""Write files so that they are either whole or not there; read files that may be damaged."""
+"""Write files so that they are either whole or not there; read files that may be damaged.
 
+A JSON that is written here carries the checksum of its content, and one without it is not read: whoever reads
+a number reads what was written. Files beside it that it vouches for are in its ``files``.
+"""
+
+import hashlib
 import json
 import os
 import shutil
@@ -13,9 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leignn.errors import InputError
+from leignn.identity import digest
+from leignn.provenance import sha256
 
 if TYPE_CHECKING:
     import pandas as pd
+
+CHECKSUM = "checksum"  # of a JSON's content: SHA-256 of it with its keys sorted
 
 
 @contextmanager
@@ -60,9 +69,30 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write ``arrays`` to the npz file ``path`` atomically."""
+    """Write ``arrays``, and a checksum of them, to the npz file ``path`` atomically."""
     with replacing(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **arrays)
+        np.savez(temporary, allow_pickle=False, **arrays, **{CHECKSUM: np.array(_digest(arrays))})
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def read_own_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file that :func:`write_arrays` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged, or is not as it was written.
+    """
+    arrays = read_arrays(path)
+    if str(arrays.pop(CHECKSUM, None)) != _digest(arrays):
+        raise InputError(f"{path} is damaged or was edited: it does not have its checksum; make it anew")
+    return arrays
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -119,16 +149,44 @@ def _reading(path: Path, what: str) -> Iterator[None]:
         raise InputError(f"{path} is damaged or no {what}") from error
 
 
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` with its checksum to ``path`` atomically."""
+    plain = json.loads(json.dumps(content))  # as it will be read: keys are text, tuples are lists
+    write_text(path, json.dumps(plain | {CHECKSUM: digest(plain)}, indent=1) + "\n")
+
+
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds a mapping.
+    """What :func:`write_json` wrote, verified and without its checksum.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing or damaged, or its content has been changed since.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no mapping of keys to values")
+    if content.pop(CHECKSUM, None) != digest(content):
+        raise InputError(
+            f"{path} is not what was written: its content does not have its checksum; make it anew"
+        )
     return content
+
+
+def verify_file(path: Path, record: Mapping[str, Any]) -> None:
+    """Compare a file with the SHA-256 that ``files`` of the ``record`` beside it has of its name.
+
+    Raises:
+        InputError: the file is missing, is not on record, or is not what was written.
+    """
+    files = record.get("files")
+    expected = files.get(path.name) if isinstance(files, Mapping) else None
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if found != expected:
+        raise InputError(
+            f"{path} is not what was written: its SHA-256 is not the one on record; make it anew"
+        )

@@ -8,13 +8,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from leignn.cli import commands
 from leignn.config.archive import Archive, Archives
 from leignn.config.base import Scale
-from leignn.config.dataset import Archived, Dataset, Downloaded, Files, Generated, RowsPart, load_dataset
+from leignn.config.dataset import (
+    Archived,
+    Dataset,
+    Downloaded,
+    Files,
+    Generated,
+    Part,
+    RowsPart,
+    load_dataset,
+)
 from leignn.config.model import Model, load_model
+from leignn.config.names import checked_name
 from leignn.config.result import DEFAULT, Result, load_results
 from leignn.config.run import RunSettings, merged_run, merged_simulation
 from leignn.config.splits import ByManifest
@@ -149,7 +159,18 @@ class Plan:
         return json.dumps(self.run_settings.model_dump())
 
     def resolved(self, dataset: str, model: str, scale: Scale, seed: int) -> str:
-        """What a run's ``config.yaml`` says, in one line."""
+        """What a run's ``config.yaml`` says, in one line.
+
+        Raises:
+            InputError: it cannot be configured, or it is of another scale, whose settings would be missing.
+        """
+        if scale != self.configuration.scale:
+            raise InputError(
+                f"a run of scale {scale!r} needs --config scale={scale}: "
+                f"the configuration's is {self.configuration.scale!r}"
+                if scale in get_args(Scale)
+                else f"scale: {scale!r} is none of {', '.join(get_args(Scale))}"
+            )
         run = merged_run(self.dataset(dataset), self.model(model), scale, seed, self.run_settings)
         return json.dumps(run.plain(), sort_keys=True)
 
@@ -162,6 +183,11 @@ class Plan:
         """Fingerprint of the code behind a command and the models that it works with."""
         potentials = {self.model(name).potential.partition(":")[0] for name in models}
         return fingerprint(self._module(command), *sorted(potentials))
+
+    @property
+    def device(self) -> str:
+        """Where models are trained and run; the GPU that a job asks for has to be there."""
+        return "cuda" if self.configuration.gpu else "auto"
 
     def seeds(self, model: str, result: str = "") -> list[int]:
         """Seeds of a model's runs: the configuration's, else those that a result declares, else the first."""
@@ -267,11 +293,11 @@ class Plan:
     def raw_input(self, dataset: str, part: str) -> list[str]:
         """What a store is built from. A missing file of the user's is left to the command's own message."""
         found, root = self.dataset(dataset), self.raw_root(dataset)
+        given = self.part(dataset, part)
         if isinstance(found.source, Generated | Archived):
             return [root]
         if isinstance(found.source, Downloaded):
             return [f"{root}/{part}"]
-        given = found.parts[part]
         path = Path(root) / given.path
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         if isinstance(given, RowsPart) and given.frames:
@@ -286,6 +312,18 @@ class Plan:
     def stores_folder(self, dataset: str) -> str:
         """Folder with the stores that a data set reads."""
         return f"{self.configuration.data_dir}/stores/{self.dataset(dataset).stores}"
+
+    def part(self, dataset: str, part: str) -> Part:
+        """One of its parts.
+
+        Raises:
+            InputError: it has none of this name.
+        """
+        parts = self.dataset(dataset).parts
+        if part not in parts:
+            checked_name(part, "part")
+            raise InputError(f"data set {dataset!r} has no part {part!r}: {', '.join(parts)}")
+        return parts[part]
 
     def stores(self, dataset: str) -> list[str]:
         """The store of each of its parts."""

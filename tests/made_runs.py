@@ -1,6 +1,5 @@
 """Run folders as `train` and `score` write them, made by hand, and the tables that are built from them."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +7,8 @@ import yaml
 
 from leignn.config.result import Table
 from leignn.config.run import RunConfig, resolve_run
+from leignn.files import read_json, write_json
+from leignn.provenance import sha256
 from leignn.report.runs import load_runs
 from leignn.report.tables.build import build_table
 from leignn.report.tables.published import load_published
@@ -70,7 +71,7 @@ def make_run(
         }
     )
     (run / "config.yaml").write_text(yaml.safe_dump(config.plain()))
-    (run / "metrics.json").write_text(json.dumps(metrics))
+    write_json(run / "metrics.json", metrics)
     log.to_csv(run / "log.csv", index=False)
     record = {
         "command": "python -m leignn train",
@@ -78,8 +79,9 @@ def make_run(
         "git_dirty": False,
         **dict.fromkeys(("packages", "hardware", "data"), {}),
         **dict.fromkeys(("python", "platform", "started", "finished"), "1"),
+        "files": {"log.csv": sha256(run / "log.csv")},
     }
-    (run / "provenance.json").write_text(json.dumps(record))
+    write_json(run / "provenance.json", record)
     return run
 
 
@@ -88,13 +90,13 @@ def member(folder: Path, molecule: str, model: str, title: str, family: str = "r
     run = make_run(folder / molecule, model, title, **changes)
     config, metrics = (
         yaml.safe_load((run / "config.yaml").read_text()),
-        json.loads((run / "metrics.json").read_text()),
+        read_json(run / "metrics.json"),
     )
     config["dataset"] = metrics["dataset"] = f"set_{molecule}"
     config["dataset_info"] |= {"published_as": family, "stand_in": False, "member": molecule}
     metrics["splits"] = {"test": metrics["splits"]["id"]}
     (run / "config.yaml").write_text(yaml.safe_dump(config))
-    (run / "metrics.json").write_text(json.dumps(metrics))
+    write_json(run / "metrics.json", metrics)
     return run
 
 

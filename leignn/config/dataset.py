@@ -4,11 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, PrivateAttr, Tag, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    PrivateAttr,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from leignn.config.archive import Download, Md5
-from leignn.config.base import Name, Scale, SomeOf, Strict, load_yaml
+from leignn.config.base import Scale, SomeOf, Strict, load_yaml
 from leignn.config.merge import merge
+from leignn.config.names import Name, checked_name
 from leignn.config.simulation import Dynamics
 from leignn.config.splits import Splits
 from leignn.config.training import SomeTraining, Training
@@ -45,7 +55,7 @@ class Downloaded(Strict):
 class Archived(Strict):
     """An archive that holds all parts."""
 
-    archive: str
+    archive: Annotated[Name, WithJsonSchema({"type": "string"})]  # may have {member} in it
     """an entry of `archives.yaml`"""
 
 
@@ -113,12 +123,12 @@ class ShardedPart(Strict):
 
 
 class AsePart(Strict):
-    """A file that ASE reads: extxyz, also `.xz`; traj, db, vasprun.xml, …"""
+    """A file that ASE reads: extxyz, also `.xz`; traj, db, vasprun.xml, …; or ASE databases in LMDB."""
 
-    format: Literal["ase"]
-    """`ase`"""
+    format: Literal["ase", "aselmdb"]
+    """`ase`, or `aselmdb`: what ase-db-backends writes, and fairchem 2 distributes"""
     path: str
-    """the file"""
+    """the file; under `aselmdb` also a folder of `*.aselmdb`"""
     system_id: str | None = None
     """key of `atoms.info` that names the system; otherwise the file's name does, or its path in `path` where
     parts have files of one name"""
@@ -134,6 +144,18 @@ class AsePart(Strict):
     """`last_frame`: energies relative to the system's last frame"""
 
 
+class LmdbPart(Strict):
+    """Graphs that Open Catalyst's, fairchem's (1.x) or MDSim's preprocessing has pickled into LMDB."""
+
+    format: Literal["ocp_lmdb"]
+    """`ocp_lmdb`"""
+    path: str
+    """a file `data.lmdb`, or a folder of `data.NNNN.lmdb`"""
+    y: Literal["total", "referenced"]
+    """what `y` (`energy` in later ones) is: `total`, the calculation's energy, as MDSim and OC22 have it, or
+    `referenced`, less a reference, as in OC20; goes into `store.json`, as nothing in the file says it"""
+
+
 class RowsPart(Strict):
     """A file of frames in rows: MD17's and revised MD17's npz, ISO17's database."""
 
@@ -145,7 +167,7 @@ class RowsPart(Strict):
     """text file beside it: which of its frames, by their place from 0 or by row id, one a line"""
 
 
-Part = Annotated[ShardedPart | AsePart | RowsPart, Discriminator("format")]
+Part = Annotated[ShardedPart | AsePart | LmdbPart | RowsPart, Discriminator("format")]
 
 
 class Graph(Strict):
@@ -177,7 +199,7 @@ class Dataset(Strict):
     """data set of `published/*.csv` that the numbers compare with, or `null`"""
     benchmark: str | None = None
     """the benchmark it belongs to (`oc20`, `mdsim`, `md17`, …), for which models may have settings"""
-    member: str | None = None
+    member: Name | None = None
     """column of a table that has the data sets of one `published_as` in one row"""
     untrained_elements: bool = False
     """`true` to test also on elements that the training split lacks, which is refused else"""
@@ -274,7 +296,10 @@ def dataset_names() -> list[str]:
 def _find(dataset: str | Path) -> tuple[Path, str | None]:
     """File of a data set, and which of its members it is."""
     if isinstance(dataset, Path) or dataset.endswith(".yaml"):
-        return Path(dataset), None
+        path = Path(dataset)
+        checked_name(path.stem, f"{path}: name of the file")
+        return path, None
+    checked_name(dataset, "data set")
     files = config_files("datasets")
     if dataset in files:
         return files[dataset], None
@@ -291,7 +316,7 @@ def _names(path: Path) -> Iterator[str]:
 
 
 def _members(path: Path) -> list[str]:
-    return _read(path)[0].get("members", [])
+    return [checked_name(str(member), f"{path}: members") for member in _read(path)[0].get("members", [])]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[Path]]:
@@ -300,6 +325,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Path]]:
     base = content.pop("base", None)
     if base is None:
         return content, [path]
+    checked_name(str(base), f"{path}: base")
     below = path.parent / "bases" / f"{base}.yaml"
     if not below.exists():
         below = config_file(f"datasets/bases/{base}.yaml")

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import PositiveInt, model_validator
 
 from leignn.config.base import Strict, load_yaml
+from leignn.config.names import Name, checked_name
 
 Kind = Literal["number", "whole", "text", "boolean"]  # of values in a CSV
 DEFAULT = "default"  # the key that holds for every scale which has none of its own
@@ -117,14 +118,14 @@ class Result(Strict):
     """Whether there is a figure."""
     simulations: bool = False
     """Whether a figure needs simulations of its runs; of a table its columns say it."""
-    models: dict[str, list[str]] = {}
+    models: dict[str, list[Name]] = {}
     """Names of files in ``config/models``, by scale or ``default``."""
-    datasets: dict[str, list[str]] = {}
+    datasets: dict[str, list[Name]] = {}
     """Names of data sets, likewise; a result without any shows what is published."""
     seeds: dict[str, dict[str, PositiveInt]] = {}
     """How many seeds, by scale or ``default``, then by model or ``default``; one without. The configuration's
     ``seeds`` stand in place of them."""
-    experiments: dict[str, dict[str, list[str]]] = {}
+    experiments: dict[str, dict[str, list[Name]]] = {}
     """Where a table joins several measurements: the models of each, likewise."""
 
     def models_at(self, scale: str) -> list[str]:
@@ -162,5 +163,8 @@ def load_results(files: list[Path]) -> dict[str, Result]:
     Raises:
         InputError: a file cannot be read, or has an unknown key or a value that does not fit.
     """
-    found = {path.stem: Result.checked(load_yaml(path), path) for path in map(Path, files)}
+    found = {
+        checked_name(path.stem, f"{path}: name of the file"): Result.checked(load_yaml(path), path)
+        for path in map(Path, files)
+    }
     return dict(sorted(found.items(), key=lambda item: (item[1].order, item[0])))

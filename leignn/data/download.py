@@ -6,7 +6,6 @@ that a machine without network needs nothing else. An interrupted download goes 
 
 import argparse
 import hashlib
-import json
 import shutil
 import sys
 import time
@@ -21,7 +20,7 @@ from leignn.config.dataset import DATASET_HELP, ShardedPart, load_dataset
 from leignn.data.unpack import MemberMissingError, UnreadableError, check_plain, unpack
 from leignn.data.zenodo import TIMEOUT, files_of
 from leignn.errors import InputError
-from leignn.files import replacing_folder
+from leignn.files import replacing_folder, write_json
 from leignn.lock import in_turn
 
 CHUNK = 2**20  # bytes
@@ -87,7 +86,7 @@ def _fetch_file(source: Download, output: Path) -> None:
                 else:
                     check_plain(file)
                     shutil.copy(file, temporary)
-                (temporary / "download.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+                write_json(temporary / "download.json", record)
         except UnreadableError as error:
             if present:
                 raise InputError(f"{error}: remove it, and run again to fetch it anew") from error

@@ -7,7 +7,6 @@ that train has not). Each shard is N.extxyz.xz and N.txt.xz; a line of the latte
 """
 
 import argparse
-import json
 import lzma
 import multiprocessing
 import sys
@@ -26,7 +25,7 @@ from tqdm import tqdm
 from leignn.arguments import non_negative, output_folder, positive
 from leignn.data.emt_adsorption import ADSORBATES, METALS, compositions, formula, sample_frames
 from leignn.errors import InputError
-from leignn.files import replacing_folder, write_text
+from leignn.files import replacing_folder, write_json
 
 VALIDATION_SPLITS = ("id", "ood_ads", "ood_cat", "ood_both")
 HELD_OUT_ADSORBATES = 3
@@ -155,7 +154,7 @@ def generate(output: Path, train: int, validation: int, seed: int, workers: int)
             "held_out_adsorbates": held_out.adsorbates,
             "held_out_compositions": [formula(sites) for sites in held_out.compositions],
         }
-        write_text(temporary / "generation.json", json.dumps(description, indent=1) + "\n")
+        write_json(temporary / "generation.json", description)
 
 
 def _write_splits(

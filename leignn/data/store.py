@@ -5,7 +5,6 @@ with ``numpy.load(path, mmap_mode="r")``; ``offsets`` says which rows of the per
 to which structure.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from leignn.data.structure import Structure
 from leignn.errors import InputError
-from leignn.files import map_array, read_json, replacing_folder
+from leignn.files import map_array, read_json, replacing_folder, write_json
 from leignn.provenance import sha256
 
 SCHEMA = 1
@@ -152,7 +151,7 @@ def write_store(
             _refuse_duplicates(temporary, path)
         content = {"schema": SCHEMA, **meta, "counts": counts, "elements": elements}
         content["sha256"] = {file.stem: sha256(file) for file in sorted(temporary.glob("*.npy"))}
-        (temporary / "store.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+        write_json(temporary / "store.json", content)
 
 
 def _write_arrays(

@@ -5,7 +5,6 @@ observables.npz with the curves that the figures show.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,11 @@ from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.run import load_run_config
 from leignn.config.simulation import Analysis
 from leignn.errors import InputError
-from leignn.files import read_arrays, read_json, write_arrays, write_text
+from leignn.files import read_json, read_own_arrays, verify_file, write_arrays, write_json
 from leignn.md.analysis import curves_of, observables
+from leignn.md.record import GROWING
 from leignn.md.trajectory import TooShortError, simulated_trajectory
+from leignn.provenance import sha256
 from leignn.schemas import validate
 
 SCHEMA = 1
@@ -45,7 +46,9 @@ def main(args: argparse.Namespace) -> None:
     }
     curves: dict[str, np.ndarray] = {}
     if outcome["status"] != "failed":
-        reference = read_arrays(args.reference)
+        reference = read_own_arrays(args.reference)
+        for name in GROWING:
+            verify_file(args.simulation / name, outcome)
         try:
             trajectory = simulated_trajectory(args.simulation / "trajectory.extxyz")
         except TooShortError:
@@ -57,8 +60,9 @@ def main(args: argparse.Namespace) -> None:
             content |= _temperature(args.simulation / "thermo.csv")
             content |= observables(trajectory, analysis, reference, outcome["time_ps"])
     validate(content, "observables", args.output)
-    write_arrays(args.output.with_suffix(".npz"), curves)
-    write_text(args.output, json.dumps(content, indent=1))
+    arrays = args.output.with_suffix(".npz")
+    write_arrays(arrays, curves)
+    write_json(args.output, content | {"files": {arrays.name: sha256(arrays)}})
 
 
 def _temperature(path: Path) -> dict[str, float]:

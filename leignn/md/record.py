@@ -16,7 +16,7 @@ from ase.io.jsonio import encode
 
 from leignn.config.simulation import Simulation
 from leignn.errors import InputError
-from leignn.files import read_arrays, read_json, write_arrays, write_text
+from leignn.files import read_arrays, read_json, write_arrays, write_json
 from leignn.identity import differences
 from leignn.lock import only_writer
 from leignn.provenance import process, sha256
@@ -152,9 +152,9 @@ class Record:
                 "time_ps": step * timestep / 1000,
                 "steps_per_second": speed,
                 "ns_per_day": ns_per_day(speed, timestep),
+                "files": {name: sha256(self.folders[number] / name) for name in GROWING},
                 "provenance": process(started)
-                | {"content": self.content | {"structure": self._structures[number]}}
-                | {"files": {name: sha256(self.folders[number] / name) for name in GROWING}},
+                | {"content": self.content | {"structure": self._structures[number]}},
             },
         )
 
@@ -165,7 +165,7 @@ class Record:
 
     def _write_outcome(self, number: int, content: dict[str, Any]) -> None:
         outcome = self.identities[number] | content
-        write_text(self.folders[number] / "outcome.json", json.dumps(outcome, indent=1))
+        write_json(self.folders[number] / "outcome.json", outcome)
 
     def close(self) -> list[dict[str, Any]]:
         """Remove the state; return all outcomes.

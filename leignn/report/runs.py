@@ -8,7 +8,7 @@ import pandas as pd
 
 from leignn.config.run import RunConfig, load_run_config
 from leignn.errors import InputError
-from leignn.files import read_json
+from leignn.files import read_csv, read_json, verify_file
 from leignn.schemas import validate
 
 TRIVIAL = "Mean energy, zero forces"  # title of config/models/trivial.yaml, no model
@@ -35,10 +35,8 @@ class Run:
 
     def log(self) -> pd.DataFrame:
         """``log.csv``: one row an evaluation."""
-        try:
-            return pd.read_csv(self.folder / "log.csv")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.folder / 'log.csv'} cannot be read: {error}") from error
+        verify_file(self.folder / "log.csv", self.provenance())
+        return read_csv(self.folder / "log.csv")
 
     def provenance(self) -> dict[str, Any]:
         """``provenance.json``."""

@@ -4,7 +4,6 @@ The file holds numbers only and stays with the run; a model without statistics n
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import torch
 from leignn.arguments import add_threads, output_file
 from leignn.config.run import RunConfig
 from leignn.data.frames import Frames
-from leignn.errors import InputError, RunFailedError
-from leignn.files import write_text
+from leignn.errors import RunFailedError
+from leignn.files import read_json, write_json
 from leignn.potential import Potential
 from leignn.trained import dtype_of, potential_of
 from leignn.training.failure import add_argument, recorded
@@ -42,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
         torch.set_num_threads(args.threads)
 
     def write(content: dict[str, Any]) -> None:
-        write_text(args.output, json.dumps(content, indent=1))
+        write_json(args.output, content)
 
     with recorded(args.record_failure, lambda message: write({FAILURE: message})):
         potential, frames, energy_shift = starting_point(
@@ -71,10 +70,7 @@ def read_statistics(path: Path) -> dict[str, Any]:
         InputError: the file cannot be read.
         RunFailedError: computing them had failed.
     """
-    try:
-        statistics = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    statistics = read_json(path)
     if FAILURE in statistics:
         raise RunFailedError(statistics[FAILURE])
     return statistics

@@ -25,7 +25,7 @@ from leignn.config.run import RunConfig
 from leignn.config.training import Training
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import InputError
-from leignn.files import read_json, write_text
+from leignn.files import read_json, write_json
 from leignn.identity import differences, digest, fingerprint, versions
 from leignn.lock import only_writer
 from leignn.memory import enough_memory
@@ -70,8 +70,9 @@ def main(args: argparse.Namespace) -> None:
         save_failure(args.output / "checkpoint.pt", config, message)
         RunLog.write_empty(args.output / "log.csv")
         data = checksums(args.stores, args.splits)
-        failure = process(started) | {"data": data, "failure": message}
-        write_text(args.output / "provenance.json", json.dumps(failure, indent=1))
+        files = {"log.csv": sha256(args.output / "log.csv")}
+        failure = process(started) | {"data": data, "files": files, "failure": message}
+        write_json(args.output / "provenance.json", failure)
         shutil.rmtree(args.output / "resume", ignore_errors=True)
 
     # Processes that Lightning starts to share the work come here too, under the lock of the first.
@@ -198,6 +199,7 @@ def train(
             "code": identity["code"],
             "configuration": digest(config.plain()),
             "checkpoint": sha256(output / "checkpoint.pt"),
+            "files": {"log.csv": sha256(output / "log.csv")},
             "seconds": log.seconds,
             "steps": trainer.global_step,
             "processes": processes,
@@ -206,7 +208,7 @@ def train(
             "train_structures": len(train_frames),
             "parameters": sum(p.numel() for p in potential.parameters()),
         }
-        write_text(output / "provenance.json", json.dumps(record, indent=1))
+        write_json(output / "provenance.json", record)
         shutil.rmtree(output / "resume", ignore_errors=True)
 
 
@@ -221,8 +223,8 @@ def _fitting_pieces(
     if not kept.exists():
         share = math.ceil(training.batch_size / trainer.world_size)
         found = pieces_that_fit(cuda_trial(potential, device), frames, share)
-        write_text(kept, json.dumps(found))
-    return int(json.loads(kept.read_text()))
+        write_json(kept, {"pieces": found})
+    return int(read_json(kept)["pieces"])
 
 
 def _resume_point(folder: Path, identity: dict[str, Any], rank: int) -> Path | None:
@@ -240,7 +242,7 @@ def _resume_point(folder: Path, identity: dict[str, Any], rank: int) -> Path | N
             return last
         print(f"{last} is of another {', '.join(changed)}: beginning anew", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
-    write_text(kept, json.dumps(identity, indent=1))
+    write_json(kept, identity)
     return None
 
 

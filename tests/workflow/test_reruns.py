@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ MINE = "results/runs/mine/smoke/leignn/seed0/metrics.json"
 TARGETS = ["results/table1.csv", MINE, "--config", "scale=smoke", "samples_dir=samples"]
 
 
-def snakemake(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *TARGETS]
+def snakemake(folder: Path, *arguments: str, config: Sequence[str] = ()) -> str:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *TARGETS, *config]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -105,3 +106,11 @@ def test_an_edit_reruns_what_depends_on_it(finished, what) -> None:
     assert set(re.findall(r"^(\w+) +\d+$", said, re.MULTILINE)) - {"total"} == rules
     found = set(re.findall(r"Training (\w+ on \w+)", said))
     assert found == set(trained)
+
+
+def test_a_gpu_makes_nothing_anew_and_is_asked_for_by_name(finished) -> None:
+    """On a machine without one, jobs that wait for a GPU end in a sentence, not on the CPU."""
+    assert "Nothing to be done" in snakemake(finished, "-n", config=["gpu=1"])
+    planned = snakemake(finished, "-n", "-p", "--forceall", config=["gpu=1"])
+    commands = re.findall(r"python -m leignn (?:train|predict) .*", planned)
+    assert commands and all("--device cuda" in command for command in commands)

@@ -19,6 +19,7 @@ rule predict_run:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+        device=PLAN.device,
     params:
         code=code_of("predict"),
         stores=stores_folder,
@@ -28,7 +29,7 @@ rule predict_run:
         "Predicting {params.tests} of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
         "python -m leignn predict --run {params.run:q} --stores {params.stores:q}"
-        " --splits {input.splits:q} --predict {params.tests:q} --threads {threads}"
+        " --splits {input.splits:q} --predict {params.tests:q} --threads {threads} --device {resources.device:q}"
         " --output {output.predictions:q} --record-failure > {log:q} 2>&1"
 
 

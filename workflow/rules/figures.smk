@@ -80,6 +80,7 @@ rule plot_learning_curves:
     input:
         metrics=PLAN.run_files(PLAN.with_runs, "metrics.json"),
         logs=PLAN.run_files(PLAN.with_runs, "log.csv"),
+        records=PLAN.run_files(PLAN.with_runs, "provenance.json"),
     output:
         shown(f"{RESULTS}/learning_curves.svg"),
     log:

@@ -18,13 +18,14 @@ rule measure_drift:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+        device=PLAN.device,
     params:
         code=code_of("measure-drift"),
     message:
         "Measuring the energy drift of {wildcards.model}, seed {wildcards.seed}"
     shell:
         "python -m leignn measure-drift --checkpoint {input.checkpoint:q} --starts {input.starts:q}"
-        " --threads {threads} --output {output:q} > {log:q} 2>&1"
+        " --threads {threads} --device {resources.device:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule measure_separation:
@@ -43,13 +44,14 @@ rule measure_separation:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+        device=PLAN.device,
     params:
         code=code_of("measure-separation"),
     message:
         "Measuring the coupling of distant molecules by {wildcards.model}, seed {wildcards.seed}"
     shell:
         "python -m leignn measure-separation --checkpoint {input.checkpoint:q}"
-        " --threads {threads} --output {output:q} > {log:q} 2>&1"
+        " --threads {threads} --device {resources.device:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule join_limitations:

@@ -77,6 +77,7 @@ rule train_model:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/train"),
         runtime=lookup(within=SETTINGS, dpath="runtime/train"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
+        device=PLAN.device,
     params:
         code=code_of("train"),
         stores=stores_folder,
@@ -87,4 +88,4 @@ rule train_model:
     shell:
         "python -m leignn train --config {input.config:q} --stores {params.stores:q}"
         " --splits {input.splits:q} --output {params.run:q} {params.statistics:q}"
-        " --threads {threads} --record-failure > {log:q} 2>&1"
+        " --threads {threads} --device {resources.device:q} --record-failure > {log:q} 2>&1"

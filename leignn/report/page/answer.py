@@ -35,7 +35,7 @@ def what_was_run(runs: list[Run]) -> list[str]:
     data = dict.fromkeys(run.config.dataset_info.title for run in runs)
     scales = dict.fromkeys(run.config.scale for run in runs)
     hours = sum(run.metrics["train_seconds"] or 0 for run in runs) / 3600
-    duration = f"{hours:.1f} hours" if hours >= 1.5 else f"{60 * hours:.0f} minutes"
+    duration = f"{hours:.1f} hours" if hours >= 1.5 else _count(round(60 * hours), "minute")
     what = f"{_count(len(runs), 'training')} of {_count(len(models), 'model')}, {_count(len(seeds), 'seed')}"
     what += f", at scale {', '.join(scales)}: {duration} of training{f'; {failed} failed' if failed else ''}."
     sentences = [

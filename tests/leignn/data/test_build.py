@@ -1,7 +1,6 @@
 """From raw files to a store: what goes in comes out, and bad input ends in one sentence."""
 
 import errno
-import json
 import lzma
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from ase.constraints import FixAtoms
 from leignn.cli import main
 from leignn.config.base import load_yaml
 from leignn.data.store import Store
+from leignn.files import read_json, write_json
 from leignn.resources import CONFIG
 
 RULE = {"rule": "random", "seed": 0, "counts": {"train": 2, "val": 1, "test": 1}}
@@ -295,7 +295,7 @@ def test_full_disk(tmp_path, capsys, monkeypatch) -> None:
     write_text = Path.write_text
 
     def no_space(path: Path, *args, **kwargs) -> int:
-        if path.name == "store.json":
+        if "store.json" in path.name:
             raise OSError(errno.ENOSPC, "No space left on device", path.name)
         return write_text(path, *args, **kwargs)
 
@@ -322,6 +322,6 @@ def test_a_folder_without_store(tmp_path) -> None:
     ase.io.write(tmp_path / "frames.extxyz", frames(2))
     build(tmp_path)
     meta = tmp_path / "store" / "all" / "store.json"
-    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"schema": 99}))
+    write_json(meta, read_json(meta) | {"schema": 99})
     with pytest.raises(InputError, match="schema 99"):
         Store(tmp_path / "store" / "all")

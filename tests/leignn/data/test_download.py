@@ -22,6 +22,7 @@ from leignn.cli import main
 from leignn.config.archive import Archives, ZenodoRecord
 from leignn.config.dataset import Archived, dataset_names, load_dataset
 from leignn.data import download
+from leignn.files import read_json
 from leignn.resources import CONFIG
 
 NAME = "shards.tar"
@@ -357,7 +358,7 @@ def test_archive_of_which_members_are_wanted(compressed, raw, tmp_path, capsys):
     assert archive(compressed, tmp_path, **WANTED) == 0
     assert names(raw) == {"kept.tar.bz2", "mine"}
     assert names(raw / "mine") == {"a.npz", "b.npz", "index_01.csv", "download.json"}
-    found = json.loads((raw / "mine" / "download.json").read_text())
+    found = read_json(raw / "mine" / "download.json")
     md5 = hashlib.md5(compressed.content).hexdigest()
     assert found == {"url": compressed.url, "md5": md5, "md5_published": False}
     shutil.rmtree(raw / "mine")

@@ -12,7 +12,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from leignn.config.dataset import AsePart, Labels, Part, RowsPart, ShardedPart
-from leignn.data import readers
+from leignn.data import extxyz, readers
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
@@ -73,7 +73,7 @@ def test_chunks_change_nothing(tmp_path, monkeypatch, suffix) -> None:
     part = AsePart(format="ase", path=f"md.a.extxyz{suffix}")
     (tmp_path / part.path).write_bytes(lzma.compress(text) if suffix else text)
     for characters, workers in ((1, 2), (3000, 2), (2**20, 1)):
-        monkeypatch.setattr(readers, "CHUNK_CHARACTERS", characters)
+        monkeypatch.setattr(extxyz, "CHUNK_CHARACTERS", characters)
         found = read(part, tmp_path, workers)
         assert [s.energy for s in found] == list(range(40)) == [s.frame for s in found]
         assert {s.system_id for s in found} == {"md.a"}
@@ -81,7 +81,7 @@ def test_chunks_change_nothing(tmp_path, monkeypatch, suffix) -> None:
 
 
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(readers, "CHUNK_CHARACTERS", 2**14)
+    monkeypatch.setattr(extxyz, "CHUNK_CHARACTERS", 2**14)
     text = md(50)
 
     def peak(repeats: int) -> int:

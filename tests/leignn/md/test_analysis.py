@@ -1,6 +1,5 @@
 """Trajectories and their analysis: what is refused, and numbers known beforehand."""
 
-import json
 from pathlib import Path
 
 import ase.io
@@ -19,10 +18,12 @@ from leignn.data.md_standin import generate
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.errors import InputError
-from leignn.files import read_arrays
+from leignn.files import read_arrays, read_json, write_json
 from leignn.md.analysis import diffusivity, observables
 from leignn.md.observables import pair_distances
+from leignn.md.record import GROWING
 from leignn.md.trajectory import Trajectory, reference_trajectory, simulated_trajectory
+from leignn.provenance import sha256
 
 CONFIG = Path(__file__).parents[3] / "config" / "datasets"
 STANDIN = CONFIG / "md_standin.yaml"
@@ -141,7 +142,11 @@ def test_diffusivity_of_a_random_walk_is_read_at_its_lag() -> None:
         diffusivity(walk, how.model_copy(update={"element": "S"}), "corrected")
 
 
-def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
+def files_of(simulation: Path) -> dict[str, str]:
+    return {name: sha256(simulation / name) for name in GROWING}
+
+
+def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path, capsys) -> None:
     """The stand-in itself, given as the trajectory of a simulation: every error is (nearly) zero."""
     generate(tmp_path, frames=110, seed=1)
     structures = ase.io.read(tmp_path / "trajectory.extxyz", ":")
@@ -163,13 +168,14 @@ def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
     ase.io.write(simulation / "trajectory.extxyz", structures)
     (simulation / "thermo.csv").write_text("time_ps,temperature_k\n0,1400\n1,1600\n")
     outcome = {"status": "finished", "reason": "", "time_ps": 5.45, "settings": {}, "ns_per_day": 1.0}
-    (simulation / "outcome.json").write_text(json.dumps(outcome))
+    outcome["files"] = files_of(simulation)
+    write_json(simulation / "outcome.json", outcome)
     (run / "config.yaml").write_text(yaml.safe_dump(run_config(dataset="mine").plain()))
     command = ["analyse-simulation", "--simulation", str(simulation), "--run", str(run), *options]
     output = simulation / "observables.json"
     assert main([*command, "--reference", str(reference), "--output", str(output)]) == 0
 
-    found = json.loads(output.read_text())
+    found = read_json(output)
     assert found["rdf_mae"] == pytest.approx(0, abs=1e-6)  # positions are written with 8 decimals
     assert found["pair_distances_mae"] == pytest.approx(0, abs=1e-6)
     assert found["stability_ps"] == 5.45
@@ -181,18 +187,25 @@ def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path) -> None:
     widths = np.diff(curves["force_edges/Cu"])
     assert (curves["force_density/Cu"] * widths).sum() == pytest.approx(0.999, abs=2e-3)
 
+    for name in GROWING:
+        whole = (simulation / name).read_text()
+        (simulation / name).write_text(whole.replace("1", "2", 1))
+        assert main([*command, "--reference", str(reference), "--output", str(output)]) == 2
+        assert f"{name} is not what was written" in capsys.readouterr().err
+        (simulation / name).write_text(whole)
+
     # An unstable simulation is an outcome: here it ends in its first frames, later it flies apart.
     stopped = {"status": "stopped", "reason": "too hot", "time_ps": 0.07}
-    (simulation / "outcome.json").write_text(json.dumps(stopped))
     ase.io.write(simulation / "trajectory.extxyz", structures[:2])
+    write_json(simulation / "outcome.json", stopped | {"files": files_of(simulation)})
     assert main([*command, "--reference", str(reference), "--output", str(output)]) == 0
-    found = json.loads(output.read_text())
+    found = read_json(output)
     assert found["stability_ps"] == 0.07 and "rdf_mae" not in found
 
     failed = {"status": "failed", "reason": "its loss is NaN"}
-    (simulation / "outcome.json").write_text(json.dumps(failed))
+    write_json(simulation / "outcome.json", failed)
     assert main([*command, "--reference", str(reference), "--output", str(output)]) == 0
-    assert json.loads(output.read_text())["outcome"] == failed
+    assert read_json(output)["outcome"] == failed
 
 
 def test_the_analysis_that_a_data_set_asks_for() -> None:

@@ -1,7 +1,5 @@
 """One loop for every engine: what stops it, what begins anew, what it leaves behind."""
 
-import json
-
 import ase.io
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from ase.calculators.emt import EMT
 from simulations import crystal, protocol, simulate_many, simulate_one
 
 from leignn.errors import InputError
+from leignn.files import read_json
 
 
 class Interrupted(EMT):
@@ -38,7 +37,7 @@ def copper(calculator: EMT) -> Atoms:
 def test_a_simulation_that_breaks_stops_and_says_why(tmp_path) -> None:
     outcome = simulate_one(copper(Interrupted(30, np.nan)), protocol("langevin"), tmp_path / "energy")
     assert outcome["status"] == "stopped" and "not finite" in outcome["reason"]
-    assert outcome == json.loads((tmp_path / "energy" / "outcome.json").read_text()) and outcome["steps"] < 40
+    assert outcome == read_json(tmp_path / "energy" / "outcome.json") and outcome["steps"] < 40
     frames = ase.io.read(tmp_path / "energy" / "trajectory.extxyz", ":")
     assert all(np.isfinite(frame.get_potential_energy()) for frame in frames)
 

@@ -26,6 +26,15 @@ def test_bad_metrics_files(tmp_path) -> None:
         load_run(good)
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "provenance.json", "log.csv"])
+def test_a_number_changed_by_hand_is_refused(tmp_path, name) -> None:
+    run = make_run(tmp_path, "leignn", "LEIGNN")
+    path = run / name
+    path.write_text(path.read_text().replace("200.0", "20.0").replace("abc", "abd"))
+    with pytest.raises(InputError, match=rf"{name} is not what was written"):
+        load_run(run).log()
+
+
 def test_missing_input_is_one_sentence(tmp_path, capsys) -> None:
     run = make_run(tmp_path, "leignn", "LEIGNN")
     (run / "log.csv").unlink()

@@ -1,6 +1,5 @@
 """Figure 5 and the dynamics: what is drawn of simulations that ran, and of those that did not get far."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +7,10 @@ import pytest
 
 from leignn.cli import main
 from leignn.config.simulation import Analysis, Diffusion, Reference
+from leignn.files import write_arrays, write_json
 from leignn.md.analysis import curves_of
 from leignn.md.trajectory import Trajectory
+from leignn.provenance import sha256
 
 ANALYSIS = Analysis(
     reference=Reference(part="all", frame_time=50.0),
@@ -36,18 +37,20 @@ def simulation(folder: Path, title: str, status: str, frames: int = 60) -> Path:
     }  # fmt: skip
     if frames:
         content |= {"rdf_mae": 0.1, "pair_distances_mae": 0.1}
-        np.savez(folder / "observables.npz", **curves_of(trajectory(1), ANALYSIS, {}))
+        write_arrays(folder / "observables.npz", curves_of(trajectory(1), ANALYSIS, {}))
+        content["files"] = {"observables.npz": sha256(folder / "observables.npz")}
         lines = [f"{i * 0.05},{-1 - i},{1.0},{1400 + i}" for i in range(frames)]
         header = "time_ps,potential_ev,kinetic_ev,temperature_k"
         (folder / "thermo.csv").write_text("\n".join([header, *lines]))
-    (folder / "observables.json").write_text(json.dumps(content))
+        outcome["files"] = {"thermo.csv": sha256(folder / "thermo.csv")}
+    write_json(folder / "observables.json", content)
     return folder / "observables.json"
 
 
 @pytest.fixture
 def reference(tmp_path) -> Path:
     path = tmp_path / "melt.npz"
-    np.savez(path, **curves_of(trajectory(2), ANALYSIS, {}), diffusivity=np.array(4.6))
+    write_arrays(path, curves_of(trajectory(2), ANALYSIS, {}) | {"diffusivity": np.array(4.6)})
     return path
 
 
@@ -76,3 +79,22 @@ def test_those_that_ran_are_drawn_and_the_others_are_not(tmp_path, reference, co
 def test_nothing_to_draw_is_a_gap_that_says_so(tmp_path, reference, command) -> None:
     found = [simulation(tmp_path / "a", "LEIGNN", "failed", frames=0)]
     assert "Not drawn: no simulation went far enough" in draw(command, reference, found, tmp_path / "f.svg")
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("thermo.csv", "plot-dynamics"),
+        ("observables.npz", "plot-structure"),
+        ("observables.json", "plot-structure"),
+    ],
+)
+def test_a_changed_file_is_refused(tmp_path, reference, capsys, name, command) -> None:
+    path = simulation(tmp_path / "a", "LEIGNN", "finished")
+    changed = bytearray((path.parent / name).read_bytes())
+    place = changed.rindex(b"1")
+    changed[place : place + 1] = b"2"
+    (path.parent / name).write_bytes(changed)
+    arguments = ["--simulations", str(path), "--references", str(reference)]
+    assert main([command, *arguments, "--output", str(tmp_path / "f.svg")]) == 2
+    assert f"{name} is not what was written" in capsys.readouterr().err

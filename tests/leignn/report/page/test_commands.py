@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 from made_runs import build_arguments, make_run
 
 from leignn.cli import main
+from leignn.files import read_json, write_json
+from leignn.provenance import sha256
 from leignn.report.runs import TRIVIAL
 from leignn.resources import config_file
 from leignn.training.callbacks import RunLog
@@ -83,6 +85,8 @@ def test_a_failed_run_keeps_no_figure_and_no_page_from_being_made(tmp_path) -> N
     bad = make_run(tmp_path, "schnet", "SchNet", status="failed", message="needs 'x'", splits={}, **lost)
     RunLog.write_empty(tmp_path / "empty.csv")
     (tmp_path / "empty.csv").replace(bad / "log.csv")
+    record = read_json(bad / "provenance.json") | {"files": {"log.csv": sha256(bad / "log.csv")}}
+    write_json(bad / "provenance.json", record)
     table, figure, page = (tmp_path / name for name in ("table1.csv", "learning_curves.svg", "index.html"))
     assert main(build_arguments("table1", [good, bad], table)) == 0
     runs = ["--runs", str(good), str(bad)]

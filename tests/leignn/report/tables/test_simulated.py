@@ -1,6 +1,5 @@
 """Table 3 from made-up results whose means are known."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +9,7 @@ from made_runs import run_config
 
 from leignn.cli import main
 from leignn.errors import InputError
+from leignn.files import read_json, write_json
 from leignn.report.page.grid import grids_of
 from leignn.report.tables.read import declared_table, read_table
 from leignn.resources import config_file
@@ -36,12 +36,12 @@ def run(folder: Path, title: str, forces: float | None, simulations: list[dict],
         "parameters": 7, "train_structures": 4, "train_seconds": 1.0, "steps": 1, "best_step": 1,
         "splits": {} if forces is None else {"test": errors},
     }  # fmt: skip
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+    write_json(folder / "metrics.json", metrics)
     for number, values in enumerate(simulations):
         content = {"schema": 1, **names, "title": title, "stand_in": info["stand_in"], "analysis": {}}
         path = folder / "md" / f"start{number}"
         path.mkdir(parents=True)
-        (path / "observables.json").write_text(json.dumps(content | values))
+        write_json(path / "observables.json", content | values)
 
 
 def outcome(status: str = "finished", time: float = 10.0) -> dict:
@@ -107,7 +107,7 @@ def test_differences_are_given_for_the_published_data_only(tmp_path) -> None:
 
 def test_observables_of_another_schema(results, capsys) -> None:
     path = results / "a" / "md" / "start0" / "observables.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 0'))
+    write_json(path, read_json(path) | {"schema": 0})
     assert build(results) == 2
     assert "a/md/start0/observables.json: schema: 1 was expected" in capsys.readouterr().err
     assert not (results / "table3.csv").exists()
@@ -125,13 +125,15 @@ def test_a_table_that_is_not_as_declared_is_no_grid_of_the_page(results) -> None
 
 def test_the_only_test_split_counts_whatever_it_is_called(results, capsys) -> None:
     for path in results.glob("*/metrics.json"):
-        path.write_text(path.read_text().replace('"test": ', '"holdout": '))
+        metrics = read_json(path)
+        renamed = {name.replace("test", "holdout"): split for name, split in metrics["splits"].items()}
+        write_json(path, metrics | {"splits": renamed})
     assert build(results) == 0
     table = pd.read_csv(results / "table3.csv").set_index("model")
     assert table.loc["LEIGNN", "forces_mev_per_ang"] == 10.0
     path = results / "a" / "metrics.json"
-    metrics = json.loads(path.read_text())
+    metrics = read_json(path)
     metrics["splits"]["other"] = metrics["splits"]["holdout"]
-    path.write_text(json.dumps(metrics))
+    write_json(path, metrics)
     assert build(results) == 2
     assert "has not one test split (holdout, other)" in capsys.readouterr().err
