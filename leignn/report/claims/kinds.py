@@ -158,7 +158,8 @@ def criterion(claim: Claim, title: Title) -> str:
             return f"gain of {model} over {others} largest in {title(claim.largest)}; {compared}"
         case "at_most" | "at_least":
             side = claim.check.replace("_", " ")
-            return f"{columns} of {model} {side} {claim.bound:g}; undecided within {ERRORS} standard errors, if any"
+            bound = f"{columns} of {model} {side} {claim.bound:g}"
+            return f"{bound}; undecided within {ERRORS} standard errors, if any"
 
 
 def _range(claim: Claim) -> str:

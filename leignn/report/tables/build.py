@@ -64,8 +64,8 @@ def build_table(
         The columns of :func:`leignn.report.tables.columns.csv_columns`: which data and model, what came of
         the runs, and for each printed number its mean, ``_stderr`` (over seeds, of observables over
         simulations), ``_count`` of simulations, ``_published``, ``_difference``, ``_rank`` (1 is best;
-        those within two standard errors share it, without an error there is none) and ``_published_rank`` (among the models that were measured); then
-        means of the other columns.
+        those within two standard errors share it, without an error there is none) and
+        ``_published_rank`` (among the models that were measured); then means of the other columns.
 
     Raises:
         InputError: a run lacks a split or metric of the table, or its data set is no member of a family.

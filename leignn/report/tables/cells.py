@@ -15,7 +15,8 @@ from leignn.report.tables.special import IMPROVEMENT, RANK_CORRELATION
 class Cell:
     """A number ready to print: text, whether best (1) or second (2) of its column, or neither (0).
 
-    Best and second are marked only where they stand alone (:func:`leignn.report.significance.separated_ranks`).
+    Best and second are marked only where they stand alone, see
+    :func:`leignn.report.significance.separated_ranks`.
     """
 
     measured: str
