@@ -25,7 +25,7 @@ documents: setup
 	$(BIN)/python -m leignn document-config
 
 docs-figures: run
-	$(BIN)/python -m leignn document-figures --folder results --runs results/runs/*/$(SCALE)/*/seed* \
+	$(BIN)/python -m leignn document-figures --folder results --runs $$(dirname results/runs/*/$(SCALE)/*/seed*/metrics.json) \
 	  --readme README.md --output docs/figures
 
 test: setup
