@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,7 @@ def on_a_terminal(folder: Path, seconds: int, stop: bool = False) -> tuple[str, 
         [sys.executable, "-m", "snakemake", "--cores", "1", "--nocolor"],
         cwd=folder, stdin=outer, stdout=outer, stderr=outer, start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # not so in the background
     )  # fmt: skip
     os.close(outer)
     text, deadline, sent = "", time.monotonic() + 90, False
