@@ -7,10 +7,12 @@ from leignn.errors import InputError
 
 
 def add_threads(parser: ArgumentParser) -> None:
+    """``--threads``, of commands that run a model."""
     parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
 
 
 def add_device(parser: ArgumentParser) -> None:
+    """``--device``, likewise."""
     parser.add_argument(
         "--device", type=usable_device, default="auto", help="default: CUDA where there is one"
     )

@@ -7,6 +7,7 @@ a number reads what was written. Files beside it that it vouches for are in its 
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -60,6 +61,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def by_number(path: Path) -> tuple[list[int], str]:
+    """To sort files such as 2.lmdb and 10.lmdb by the numbers in their names, then by the names."""
+    return [int(number) for number in re.findall(r"\d+", path.name)], path.name
 
 
 def write_text(path: Path, text: str) -> None:
@@ -181,7 +187,15 @@ def verify_file(path: Path, record: Mapping[str, Any]) -> None:
         InputError: the file is missing, is not on record, or is not what was written.
     """
     files = record.get("files")
-    expected = files.get(path.name) if isinstance(files, Mapping) else None
+    verify_sha256(path, files.get(path.name) if isinstance(files, Mapping) else None)
+
+
+def verify_sha256(path: Path, expected: object) -> None:
+    """Compare a file with the SHA-256 that is on record of it.
+
+    Raises:
+        InputError: the file is missing, or is not what was written.
+    """
     try:
         found = sha256(path)
     except OSError as error:

@@ -7,6 +7,13 @@ import torch
 from torch import Tensor
 
 
+def first_edges(ends: Tensor, atoms: int) -> np.ndarray:
+    """(N + 1,) int64: the first of the edges of each of N ``atoms``, sorted by ``ends`` (E,), and E."""
+    first = np.zeros(atoms + 1, np.int64)
+    torch.cumsum(torch.bincount(ends, minlength=atoms), 0, out=torch.from_numpy(first)[1:])
+    return first
+
+
 class SortedEdges:
     """Edges sorted both ways, with the Gaussians that are not zero.
 
@@ -40,7 +47,5 @@ class SortedEdges:
         if bool((per_edge[0].diff() < 0).any()):
             order = torch.argsort(per_edge[0], stable=True)
             per_edge = [values.index_select(0, order) for values in per_edge]
-        first_edge = np.zeros(self.atoms + 1, np.int64)
-        counts = torch.bincount(per_edge[0], minlength=self.atoms)
-        torch.cumsum(counts, 0, out=torch.from_numpy(first_edge)[1:])
+        first_edge = first_edges(per_edge[0], self.atoms)
         return first_edge, *(values.contiguous().numpy() for values in per_edge[1:])

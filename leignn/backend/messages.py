@@ -19,14 +19,27 @@ from leignn.backend.band import Band
 from leignn.backend.edges import SortedEdges
 
 
-class LocalMessagePassing(model.LocalMessagePassing):
-    """Eqs. (1) and (2)."""
+class FirstLayer(model.LocalMessagePassing):
+    """Eqs. (1) and (2) by the equations, spared what is zero in the first layer."""
 
     first = False  # whether this is the first layer, before which vectors are zero
+
+    def vector_message(
+        self, phi1: Tensor, phi2: Tensor, g1: Tensor, g2: Tensor, v: Tensor, u: Tensor, j: Tensor
+    ) -> Tensor:
+        """As :meth:`leignn.model.LocalMessagePassing.vector_message`: (E, 3, F)."""
+        if self.first:  # there is nothing to pass on
+            return (phi2.index_select(0, j) * g2).unsqueeze(1) * u.unsqueeze(2)
+        return super().vector_message(phi1, phi2, g1, g2, v, u, j)
+
+
+class LocalMessagePassing(FirstLayer):
+    """Eqs. (1) and (2)."""
 
     def messages(
         self, phi: Tensor, v: Tensor, edge_index: Tensor, u: Tensor, e: Tensor | Band
     ) -> tuple[Tensor, Tensor]:
+        """Σ_j of Eq. (1) (N, F) and of Eq. (2) (N, 3, F), compiled where ``e`` is a band."""
         if isinstance(e, Tensor):
             return super().messages(phi, v, edge_index, u, e)
         if not phi.dtype == v.dtype == u.dtype:  # an error there
@@ -38,13 +51,6 @@ class LocalMessagePassing(model.LocalMessagePassing):
         edges = e.edges(edge_index, u, len(phi))
         weight, bias = self.rbf_proj.weight, self.rbf_proj.bias
         return MessageSums.apply(edges, plain, self.first, phi, v, weight, bias)
-
-    def vector_message(
-        self, phi1: Tensor, phi2: Tensor, g1: Tensor, g2: Tensor, v: Tensor, u: Tensor, j: Tensor
-    ) -> Tensor:
-        if self.first:  # there is nothing to pass on
-            return (phi2.index_select(0, j) * g2).unsqueeze(1) * u.unsqueeze(2)
-        return super().vector_message(phi1, phi2, g1, g2, v, u, j)
 
 
 class MessageSums(torch.autograd.Function):

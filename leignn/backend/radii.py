@@ -2,23 +2,23 @@
 
 from functools import cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from leignn import adaptive_cutoff
 from leignn.adaptive_cutoff import CLOSE, MEAN_ENVELOPE, MOST_STEPS, STEEPNESS
 from leignn.backend.choice import possible
+from leignn.backend.edges import first_edges
 
 
 class AdaptiveCutoff(adaptive_cutoff.AdaptiveCutoff):
     """Cutoff radii of atoms."""
 
     def search(self, d: Tensor, target: Tensor, atoms: int) -> Tensor:
+        """(N,) radii in Å of N ``atoms``, of distances d (E,) in Å to their neighbours' targets (E,)."""
         if not possible(d) or bool((target.diff() < 0).any()):
             return super().search(d, target, atoms)
-        first = np.zeros(atoms + 1, np.int64)
-        np.cumsum(np.bincount(target.numpy(), minlength=atoms), out=first[1:])
+        first = first_edges(target, atoms)
         root = torch.ones(atoms, dtype=d.dtype)
         _search()(first, (d / self.cutoff).numpy(), MEAN_ENVELOPE * self.neighbors, root.numpy())
         return self.cutoff * root

@@ -9,6 +9,7 @@ from torch import Tensor
 from leignn import conservative
 from leignn.backend.band import EACH_SIDE
 from leignn.backend.choice import possible, worthwhile
+from leignn.backend.edges import first_edges
 from leignn.model import envelope
 
 LEAST = 20_000  # edges × channels, below which the equations' own messages are as fast
@@ -68,9 +69,12 @@ class SmoothBand:
         if bool((end.diff() < 0).any()):
             edge = torch.argsort(end, stable=True)
             other = other.index_select(0, edge)
-        first_edge = np.zeros(self._atoms + 1, np.int64)
-        torch.cumsum(torch.bincount(end, minlength=self._atoms), 0, out=torch.from_numpy(first_edge)[1:])
-        return first_edge, edge.numpy(), other.contiguous().numpy(), self.first_gaussian.numpy()
+        return (
+            first_edges(end, self._atoms),
+            edge.numpy(),
+            other.contiguous().numpy(),
+            self.first_gaussian.numpy(),
+        )
 
 
 class SmoothBasis(conservative.SmoothBasis):

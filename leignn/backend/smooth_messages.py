@@ -12,20 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from leignn import conservative
-from leignn.backend.messages import array, on_all_threads
+from leignn.backend.messages import FirstLayer, array, on_all_threads
 from leignn.backend.smooth_band import SmoothBand
 
 Plain = Callable[..., tuple[Tensor, Tensor]]
 
 
-class SmoothMessagePassing(conservative.SmoothMessagePassing):
+class SmoothMessagePassing(FirstLayer, conservative.SmoothMessagePassing):
     """Eqs. (1) and (2)."""
-
-    first = False  # whether this is the first layer, before which vectors are zero
 
     def messages(
         self, phi: Tensor, v: Tensor, edge_index: Tensor, u: Tensor, e: Tensor | SmoothBand
     ) -> tuple[Tensor, Tensor]:
+        """Σ_j of Eq. (1) (N, F) and of Eq. (2) (N, 3, F), compiled where ``e`` is a band."""
         if isinstance(e, Tensor):
             return super().messages(phi, v, edge_index, u, e)
 
@@ -37,13 +36,6 @@ class SmoothMessagePassing(conservative.SmoothMessagePassing):
         table = torch.cat([self.rbf_proj.weight.t(), self.rbf_proj.bias[None]])
         e.sort(edge_index, len(phi))
         return MessageSums.apply(e, plain, self.first, phi, v, u, e.d, e.envelope, table)
-
-    def vector_message(
-        self, phi1: Tensor, phi2: Tensor, g1: Tensor, g2: Tensor, v: Tensor, u: Tensor, j: Tensor
-    ) -> Tensor:
-        if self.first:  # there is nothing to pass on
-            return (phi2.index_select(0, j) * g2).unsqueeze(1) * u.unsqueeze(2)
-        return super().vector_message(phi1, phi2, g1, g2, v, u, j)
 
 
 class MessageSums(torch.autograd.Function):

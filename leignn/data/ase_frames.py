@@ -41,6 +41,19 @@ def read_with_ase(path: Path, part: AsePart, labels: Labels, system: str) -> Ite
 def from_atoms(
     atoms: Atoms, part: AsePart, labels: Labels, file: Path, system: str, number: int
 ) -> Structure:
+    """The structure of one frame, under the names and with the labels that its part asks for.
+
+    Args:
+        atoms: what ASE read: positions in Å, energy in eV, forces (n, 3) in eV/Å.
+        part: which keys hold labels, system and frame.
+        labels: which of them every frame has, by the data set.
+        file: for messages.
+        system: its name where no key has it.
+        number: of the frame in the file, from 0.
+
+    Raises:
+        InputError: a key or a declared label is missing or unusable; the message lists what there is.
+    """
     where = f"{file}: frame {number}"
     values = values_of(atoms)
     if part.system_id is not None:
@@ -82,6 +95,7 @@ def values_of(atoms: Atoms) -> dict[str, Any]:
 
 
 def keys_of(values: dict[str, Any]) -> str:
+    """What a frame has, as the end of a message."""
     return f"; it has {', '.join(sorted(map(str, values)))}" if values else "; it has no key at all"
 
 

@@ -36,6 +36,7 @@ class Text:
 
 
 def open_text(path: Path) -> io.TextIOBase:
+    """A text file, compressed by xz or not."""
     opener = lzma.open if path.suffix == ".xz" else open
     return opener(path, "rt", encoding="utf-8")
 

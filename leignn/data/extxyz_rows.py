@@ -24,14 +24,14 @@ PERIODIC = {
 COLUMNS = {"species": "S:1", "pos": "R:3", "move_mask": "L:1", "tags": "I:1", "forces": "R:3"}
 ENERGIES = ("energy", "free_energy")
 RENAMED = {*REV_PROPERTY_NAME_MAP, *REV_PROPERTY_NAME_MAP.values()}
-SPECIAL = {
+SPECIAL = {  # not just values to ASE
     *all_properties,
     *SPECIAL_3_3_KEYS,
     *RENAMED,
     *COLUMNS,
     "pbc",
     "Properties",
-}  # not just values to ASE
+}
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
@@ -150,9 +150,8 @@ def _columns(properties: str, lines: Iterator[str], forces: str) -> dict[str, np
         raise NotPlainError(properties)
     names_of_columns = [name for name in names for _ in range(int(known[name][-1]))]
     width, tokens = len(names_of_columns), list[str]()
-    for (
-        line
-    ) in lines:  # no list of lists: Python would look through it for garbage, which takes as long again
+    # No list of lists: Python would look through it for garbage, which takes as long again.
+    for line in lines:
         row = line.split()
         if len(row) != width:
             raise NotPlainError("columns")

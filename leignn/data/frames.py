@@ -152,7 +152,7 @@ class Frames(Dataset):
         for part, store in self._stores.items():
             chosen = np.zeros(len(store), dtype=bool)
             chosen[self._index[self._part == part]] = True
-            atoms = np.repeat(chosen, np.diff(store.offsets))
+            atoms = np.repeat(chosen, store.natoms)
             found |= set(np.unique(store.atomic_numbers[atoms]).tolist())
         return sorted(found)
 
@@ -161,21 +161,13 @@ class Frames(Dataset):
         return self._stores[self._part[index]][int(self._index[index])]
 
     def gather(self, name: str) -> np.ndarray:
-        """One value a structure (``energy``, ``frame``, …) in the manifest's order."""
+        """One value a structure (``energy``, ``frame``, ``natoms``, …) in the manifest's order."""
         first = next(iter(self._stores.values()))
         values = np.empty(len(self), dtype=getattr(first, name).dtype)
         for part, store in self._stores.items():
             rows = self._part == part
             values[rows] = getattr(store, name)[self._index[rows]]
         return values
-
-    def natoms(self) -> np.ndarray:
-        """(S,) atoms of each structure."""
-        sizes = np.empty(len(self), dtype=np.int64)
-        for part, store in self._stores.items():
-            rows = self._part == part
-            sizes[rows] = np.diff(store.offsets)[self._index[rows]]
-        return sizes
 
     def mean_energy(self) -> float:
         """Mean of the energies in eV over the structures that have one; 0 where none has."""

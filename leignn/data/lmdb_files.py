@@ -24,6 +24,7 @@ from leignn.data.checks import check, check_distances
 from leignn.data.structure import Structure, as_type
 from leignn.data.unpickling import load_pickle
 from leignn.errors import InputError
+from leignn.files import by_number
 
 CHUNK_FRAMES = 128
 LARGEST_ROW = 2**28  # bytes of a row of ASE's, unpacked
@@ -50,7 +51,7 @@ def lmdb_files(path: Path, suffix: str) -> list[Path]:
         return [path]
     if not (found := list(path.glob(f"*{suffix}"))):
         raise InputError(f"{path} holds no file *{suffix}")
-    return sorted(found, key=lambda file: [int(n) for n in re.findall(r"\d+", file.name)] + [file.name])
+    return sorted(found, key=by_number)
 
 
 def chunks_of(files: list[Path]) -> Iterator[Keys]:

@@ -2,7 +2,6 @@
 
 import lzma
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,16 +10,23 @@ import numpy as np
 from leignn.data.extxyz import Text, open_text, texts
 from leignn.data.structure import as_type
 from leignn.errors import InputError
+from leignn.files import by_number
 
 
 def shards(folder: Path) -> list[Path]:
-    shards = [p for p in folder.rglob("*.extxyz*") if p.name.endswith((".extxyz", ".extxyz.xz"))]
-    if not shards:
+    """The shards below a folder, by their numbers.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = [p for p in folder.rglob("*.extxyz*") if p.name.endswith((".extxyz", ".extxyz.xz"))]
+    if not found:
         raise InputError(f"{folder} holds no shard N.extxyz.xz")
-    return sorted(shards, key=lambda p: [int(n) for n in re.findall(r"\d+", p.name)] + [p.name])
+    return sorted(found, key=by_number)
 
 
 def labels_file(shard: Path) -> Path:
+    """The file with systems, frames and reference energies (eV) beside a shard."""
     return shard.with_name(shard.name.replace(".extxyz", ".txt"))
 
 

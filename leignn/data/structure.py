@@ -39,6 +39,10 @@ class Structure:
     system_id: str = ""
     frame: int = 0
 
+    def labelled(self) -> np.ndarray:
+        """(n,) bool: atoms whose forces count, which are free and have them."""
+        return ~self.fixed & np.isfinite(self.forces).all(1)
+
     @classmethod
     def from_atoms(
         cls,

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -91,40 +90,45 @@ def predict(
     kind = np.float64 if trained.dtype == torch.float64 else np.float32
     energies, forces = bytearray(), bytearray()  # joining a list of arrays would take twice the memory
     workers = trained.config.training.loader_workers
-    loader = batch_loader(frames, SequentialBatches(len(frames), batch_size), workers)
+    loader, at_once = batch_loader(frames, SequentialBatches(len(frames), batch_size), workers), batch_size
     for batch in tqdm(loader, desc="predict", unit="batch", disable=not sys.stderr.isatty()):
         trained.check_elements(batch.atomic_numbers, partial(frames.atom_name, batch))
-        for output in _outputs(trained, frames, batch, device):
+        rows, done = batch.row.tolist(), 0
+        while done < len(rows):
+            piece = batch if len(rows) <= at_once else frames[rows[done : done + at_once]]
+            output = _output(trained, piece, device)
+            if output is None:
+                at_once = _half(frames, piece)
+                continue
+            _check_finite(output, frames, piece)
             energies += output["energy"].cpu().numpy().tobytes()
             forces += output["forces"].to(trained.dtype).cpu().numpy().tobytes()
+            done += len(piece.natoms)
     return np.frombuffer(energies, np.float64), np.frombuffer(forces, kind).reshape(-1, 3)
 
 
-def _outputs(
-    trained: TrainedPotential, frames: Frames, batch: Batch, device: str
-) -> Iterator[dict[str, Tensor]]:
-    """Predictions of a batch, in halves where it does not fit the memory."""
-    rows = batch.row.tolist()
+def _output(trained: TrainedPotential, batch: Batch, device: str) -> dict[str, Tensor] | None:
+    """Predictions of a batch; None if it does not fit the memory."""
     try:
         with torch.no_grad():
-            output = trained(batch.to(device))
+            return trained(batch.to(device))
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        if len(rows) == 1:
-            raise RunFailedError(
-                f"out of memory: {frames.names(batch.row)} of {frames.manifest} ({int(batch.natoms)} atoms) "
-                "does not fit; take a device with more memory"
-            ) from error
-        output = None
-    if output is not None:
-        _check_finite(output, frames, batch)
-        yield output
-        return
+        return None
+
+
+def _half(frames: Frames, batch: Batch) -> int:
+    """How many structures to try at once, after a batch that did not fit."""
+    number = len(batch.natoms)
+    if number == 1:
+        raise RunFailedError(
+            f"out of memory: {frames.names(batch.row)} of {frames.manifest} ({int(batch.natoms)} atoms) does "
+            "not fit; take a device with more memory"
+        )
     torch.cuda.empty_cache()
-    print(f"out of memory with {len(rows)} structures at once: taking half of them", flush=True)
-    for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
-        yield from _outputs(trained, frames, frames[half], device)
+    print(f"out of memory with {number} structures at once: going on with half of them", flush=True)
+    return number // 2
 
 
 def _check_finite(output: dict[str, Tensor], frames: Frames, batch: Batch) -> None:

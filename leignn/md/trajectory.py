@@ -55,7 +55,7 @@ def reference_trajectory(store: Path, frame_time: float | None) -> Trajectory:
         InputError: more than one system; a frame is missing; atoms, their order or the cell change.
     """
     found = Store(store)
-    natoms = np.diff(found.offsets)
+    natoms = found.natoms
     order = np.arange(len(found)) if frame_time is None else np.argsort(found.frame)
     frames = np.array(found.frame)[order]
     if frame_time is not None:

@@ -97,6 +97,6 @@ class TrainingBatches(Dataset):
         else:
             structures = [self.frames.structure(row) for row in piece.step]
             energies = sum(bool(np.isfinite(s.energy)) for s in structures)
-            components = 3 * sum(int((np.isfinite(s.forces).all(1) & ~s.fixed).sum()) for s in structures)
+            components = 3 * sum(int(s.labelled().sum()) for s in structures)
         batch.step_energies, batch.step_components = energies, components
         return batch

@@ -22,8 +22,7 @@ def monitored(train: Frames, val: Frames) -> str:
 
 
 def _has_forces(frames: Frames) -> bool:
-    structures = (frames.structure(index) for index in range(len(frames)))
-    return any(bool((np.isfinite(s.forces).all(1) & ~s.fixed).any()) for s in structures)
+    return any(bool(frames.structure(index).labelled().any()) for index in range(len(frames)))
 
 
 def _has_energies(frames: Frames) -> bool:

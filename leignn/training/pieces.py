@@ -27,7 +27,8 @@ def pieces_that_fit(trial: Callable[[Batch], None], frames: Frames, batch_size: 
     Raises:
         RunFailedError: a single structure does not fit.
     """
-    largest = np.argsort(frames.natoms())[::-1]
+    sizes = frames.gather("natoms")
+    largest = np.argsort(sizes)[::-1]
     pieces = 1
     while True:
         size = math.ceil(batch_size / pieces)
@@ -37,7 +38,7 @@ def pieces_that_fit(trial: Callable[[Batch], None], frames: Frames, batch_size: 
             if not is_out_of_memory(error):
                 raise
             if size == 1:
-                natoms = frames.natoms()[largest[0]]
+                natoms = sizes[largest[0]]
                 raise RunFailedError(
                     f"out of memory: a step with one structure of {natoms} atoms does not fit; take "
                     " a smaller model, cutoff or max_neighbors, or a device with more memory"

@@ -2,31 +2,20 @@
 
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.workflow.dry_runs import ROOT, copy_project, snakemake
+
 UNQUOTED = {"threads"}  # a number of Snakemake's own
 ODD = "Jo's $HOME & (data); b"
-
-
-def snakemake(*arguments: str, folder: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     """A copy of what the workflow consists of, in a folder with an odd name."""
-    folder = tmp_path_factory.mktemp("project") / ODD
-    for name in ("leignn", "baselines", "config", "workflow", "profiles"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder)
-    return folder
+    return copy_project(tmp_path_factory.mktemp("project") / ODD)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,15 +9,15 @@ import pytest
 import yaml
 
 from leignn.config.result import load_results
+from tests.workflow.dry_runs import ROOT, copy_project, snakemake
 
-ROOT = Path(__file__).parents[2]
 MINE = "results/runs/mine/smoke/leignn/seed0/metrics.json"
 TARGETS = ["results/table1.csv", MINE, "--config", "scale=smoke", "samples_dir=samples"]
 
 
-def snakemake(folder: Path, *arguments: str, config: Sequence[str] = ()) -> str:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, *TARGETS, *config]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+def planned(folder: Path, *arguments: str, config: Sequence[str] = ()) -> str:
+    """What Snakemake says of the targets."""
+    done = snakemake(*arguments, *TARGETS, *config, folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -28,10 +25,7 @@ def snakemake(folder: Path, *arguments: str, config: Sequence[str] = ()) -> str:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """A copy of the project with a data set of its user's, all of whose outputs are there, though empty."""
-    project = tmp_path_factory.mktemp("project")
-    for name in ("leignn", "baselines", "config", "workflow", "profiles"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", project)
+    project = copy_project(tmp_path_factory.mktemp("project"))
     dataset = {
         "base": "mdsim",
         "title": "Mine",
@@ -45,14 +39,14 @@ def finished(tmp_path_factory) -> Path:
     (project / "samples").mkdir()
     for name in ("all.npz", "frames.txt", "split.csv"):
         (project / "samples" / name).write_text("1\n")
-    for line in snakemake(project, "-n", "--summary").splitlines():
+    for line in planned(project, "-n", "--summary").splitlines():
         output = project / line.split("\t")[0]
         if line.startswith(("results", "data")):
             (output.parent if output.suffix else output).mkdir(parents=True, exist_ok=True)
             if output.suffix:
                 output.touch()
-    snakemake(project, "--touch", "--forceall")
-    assert "Nothing to be done" in snakemake(project, "-n")
+    planned(project, "--touch", "--forceall")
+    assert "Nothing to be done" in planned(project, "-n")
     return project
 
 
@@ -98,7 +92,7 @@ def test_an_edit_reruns_what_depends_on_it(finished, what) -> None:
         with open(finished / file, "a") as opened:
             opened.write(text)
     try:
-        said = snakemake(finished, "-n")
+        said = planned(finished, "-n")
     finally:
         for path, content in before.items():
             path.write_bytes(content)
@@ -110,7 +104,7 @@ def test_an_edit_reruns_what_depends_on_it(finished, what) -> None:
 
 def test_a_gpu_makes_nothing_anew_and_is_asked_for_by_name(finished) -> None:
     """On a machine without one, jobs that wait for a GPU end in a sentence, not on the CPU."""
-    assert "Nothing to be done" in snakemake(finished, "-n", config=["gpu=1"])
-    planned = snakemake(finished, "-n", "-p", "--forceall", config=["gpu=1"])
-    commands = re.findall(r"python -m leignn (?:train|predict) .*", planned)
+    assert "Nothing to be done" in planned(finished, "-n", config=["gpu=1"])
+    said = planned(finished, "-n", "-p", "--forceall", config=["gpu=1"])
+    commands = re.findall(r"python -m leignn (?:train|predict) .*", said)
     assert commands and all("--device cuda" in command for command in commands)

@@ -6,54 +6,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ase.io
 import pytest
 import yaml
-from ase.build import bulk
-from ase.calculators.emt import EMT
 
-from leignn.config.result import load_results
-
-ROOT = Path(__file__).parents[2]
-PARTS = 5
-RESULTS = load_results(sorted((ROOT / "config" / "results").glob("*.yaml")))
-BUILT = [name for name, result in RESULTS.items() if result.table and result.table.built]
-TABLE1 = {
-    "trivial", "cgcnn", "schnet", "mace", "painn", "painn_direct", "dimenetpp", "gemnet_dt", "leignn",
-}  # fmt: skip
-TABLE3 = {
-    "lennard_jones", "deeppot_se", "schnet", "dimenetpp", "forcenet", "gemnet_t", "gemnet_dt", "nequip",
-    "leignn",
-}  # fmt: skip
-FITTED_THERE = {"deeppot_se", "gemnet_t", "gemnet_dt", "nequip"}  # as FITTED, of Table 3
-TABLE2 = {"trivial", "vanilla", "vanilla_nmu", "leignn"}
-REPAIRED = {"leignn_component", "leignn_c"}  # beside the limitations
-MORE_SEEDS = 2 * len(TABLE2 - {"trivial"})  # three of each of these at mini
-TABLES = TABLE1 | TABLE2
-TRAINED = TABLES | REPAIRED
-FITTED = {"trivial", "mace", "painn", "painn_direct", "gemnet_dt"}  # statistics of the training split
-
-
-def snakemake(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+from tests.workflow.dry_runs import (
+    BUILT,
+    FITTED,
+    FITTED_THERE,
+    MORE_SEEDS,
+    PARTS,
+    REPAIRED,
+    RESULTS,
+    ROOT,
+    TABLE1,
+    TABLE3,
+    TABLES,
+    TRAINED,
+    copy_project,
+    jobs,
+    snakemake,
+)
 
 
 @pytest.fixture
 def project(tmp_path) -> Path:
     """A copy of what the workflow consists of."""
-    for name in ("leignn", "baselines", "config", "workflow", "Snakefile", "profiles"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, tmp_path / name)
-    return tmp_path
-
-
-def jobs(output: str) -> dict[str, int]:
-    """Counts of the jobs that a dry run would run."""
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+    return copy_project(tmp_path)
 
 
 def test_default_scale_is_one_dag(project) -> None:
@@ -317,65 +295,6 @@ def test_numbers_may_come_as_text_and_a_name_keeps_results_apart(project) -> Non
     outputs = re.findall(r"--output (\S+)", commands)
     assert {output.split("/")[0] for output in outputs} == {"data", "results"}
     assert all(o.startswith(("results/second/", "data/")) for o in outputs)
-
-
-def files_of_a_stranger(folder: Path) -> None:
-    """A tiny data set of a user's own, in a folder without the workflow."""
-    (folder / "config/datasets").mkdir(parents=True)
-    content = yaml.safe_load((ROOT / "config/datasets/lips_sample.yaml").read_text())
-    content |= {"title": "Mine", "parts": {"all": {"format": "ase", "path": "mine.extxyz"}}}
-    content["splits"] = {"rule": "random", "seed": 0, "counts": {"train": 4, "val": 2, "test": "rest"}}
-    (folder / "config/datasets/mine.yaml").write_text(yaml.safe_dump(content))
-    structures = []
-    for number in range(8):
-        atoms = bulk("Cu", cubic=True)
-        atoms.rattle(0.1, seed=number)
-        atoms.calc = EMT()
-        atoms.get_forces()
-        structures.append(atoms)
-    (folder / "samples").mkdir()
-    ase.io.write(folder / "samples/mine.extxyz", structures)
-
-
-def test_from_elsewhere(project, tmp_path_factory) -> None:
-    """`snakemake -s …/Snakefile -d elsewhere`: with the shipped configuration, and with the user's own."""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    where = ["-s", str(project / "Snakefile"), "-d", str(elsewhere)]
-    done = snakemake("-n", *where, folder=elsewhere)
-    assert done.returncode == 0, done.stderr
-    assert jobs(done.stdout)["train_model"] == len(TRAINED) + len(TABLE3) + MORE_SEEDS
-
-    files_of_a_stranger(elsewhere)
-    run = "results/runs/mine/mini/leignn/seed0/config.yaml"
-    done = snakemake(*where, run, "data/splits/mine", "--config", "gpu=0", folder=elsewhere)
-    assert done.returncode == 0, done.stderr
-    assert yaml.safe_load((elsewhere / run).read_text())["dataset_info"]["title"] == "Mine"
-    assert len((elsewhere / "data/splits/mine/train.csv").read_text().splitlines()) == 5
-    assert not (project / "results").exists() and not (project / "data").exists()
-
-
-def test_as_a_module_of_another_workflow(project, tmp_path_factory) -> None:
-    other = tmp_path_factory.mktemp("other")
-    files_of_a_stranger(other)
-    (other / "Snakefile").write_text(f"""
-module leignn:
-    snakefile: "{project}/workflow/Snakefile"
-    config: {{"scale": "smoke", "run": "first"}}
-
-use rule * from leignn as leignn_*
-
-rule mine:
-    default_target: True
-    input: "results/first/runs/mine/smoke/leignn/seed0/config.yaml", "data/smoke/splits/mine"
-    output: "mine.txt"
-    shell: "ls {{input}} > {{output}}"
-""")
-    done = snakemake(folder=other)
-    assert done.returncode == 0, done.stderr
-    assert (other / "results/first/runs/mine/smoke/leignn/seed0/config.yaml").exists()
-    assert "train.csv" in (other / "mine.txt").read_text()
-    found = jobs(snakemake("-n", "leignn_all", folder=other).stdout)
-    assert found["leignn_train_model"] == len(TRAINED) + len(TABLE3)
 
 
 def test_heavy_jobs_say_what_they_take(project) -> None:

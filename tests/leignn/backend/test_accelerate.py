@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -36,13 +35,6 @@ def pair_of(*sizes: int, **changes) -> tuple[LEIGNN, LEIGNN]:
     torch.manual_seed(0)
     model = LEIGNN(SPEC, *sizes, **changes)
     return model, accelerate(copy.deepcopy(model))
-
-
-@pytest.fixture
-def threads_restored() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def run(model: LEIGNN, batch: Batch) -> list[Tensor]:

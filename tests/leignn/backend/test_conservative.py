@@ -1,7 +1,6 @@
 """LEIGNN-C accelerated: forces, their gradients by parameters, second derivatives, against the equations."""
 
 import copy
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -38,13 +37,6 @@ def pair_of(*sizes: int) -> tuple[ConservativeLEIGNN, ConservativeLEIGNN]:
         for layer in model.message_layers:
             layer.rbf_proj.bias.normal_()
     return model, accelerate(copy.deepcopy(model))
-
-
-@pytest.fixture
-def threads_restored() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

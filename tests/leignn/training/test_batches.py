@@ -112,7 +112,7 @@ def test_as_few_pieces_as_fit_the_largest_structures(uneven) -> None:
 
     assert pieces_that_fit(trial, frames, 8) == 4
     assert [len(sizes) for sizes in tried] == [8, 4, 2]
-    assert all(min(sizes) >= np.sort(frames.natoms())[-8] for sizes in tried)
+    assert all(min(sizes) >= np.sort(frames.gather("natoms"))[-8] for sizes in tried)
 
 
 def test_a_structure_that_never_fits(uneven) -> None:

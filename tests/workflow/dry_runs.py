@@ -1,0 +1,47 @@
+"""What the tests of the workflow run, and what the default configuration is made of."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from leignn.config.result import load_results
+
+ROOT = Path(__file__).parents[2]
+PARTS = 5
+RESULTS = load_results(sorted((ROOT / "config" / "results").glob("*.yaml")))
+BUILT = [name for name, result in RESULTS.items() if result.table and result.table.built]
+TABLE1 = {
+    "trivial", "cgcnn", "schnet", "mace", "painn", "painn_direct", "dimenetpp", "gemnet_dt", "leignn",
+}  # fmt: skip
+TABLE3 = {
+    "lennard_jones", "deeppot_se", "schnet", "dimenetpp", "forcenet", "gemnet_t", "gemnet_dt", "nequip",
+    "leignn",
+}  # fmt: skip
+FITTED_THERE = {"deeppot_se", "gemnet_t", "gemnet_dt", "nequip"}  # as FITTED, of Table 3
+TABLE2 = {"trivial", "vanilla", "vanilla_nmu", "leignn"}
+REPAIRED = {"leignn_component", "leignn_c"}  # beside the limitations
+MORE_SEEDS = 2 * len(TABLE2 - {"trivial"})  # three of each of these at mini
+TABLES = TABLE1 | TABLE2
+TRAINED = TABLES | REPAIRED
+FITTED = {"trivial", "mace", "painn", "painn_direct", "gemnet_dt"}  # statistics of the training split
+
+
+def snakemake(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
+    """Snakemake on two cores in a folder."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy what the workflow consists of into a folder, which may be there."""
+    for name in ("leignn", "baselines", "config", "workflow", "profiles"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", folder)
+    return folder
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Counts of the jobs that a dry run would run."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
