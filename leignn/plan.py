@@ -36,6 +36,7 @@ from leignn.resources import config_file, config_files
 CLAIMS = "claims"  # the result that holds the paper's claims against all other tables
 DRAWN = "table1"  # the result whose first data set is drawn, profiled, and where limitations are measured
 DRAWN_MODEL = "leignn"
+PROFILED = ("batch_size", "seconds", "longest")  # of the configuration's `profile`
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,13 @@ class Plan:
     def drawn_run(self) -> str:
         """Folder of the run whose model is drawn."""
         return self.runs([self.drawn_dataset], [DRAWN_MODEL])[0]
+
+    @property
+    def profile_arguments(self) -> list[str]:
+        """Arguments of ``profile`` that say what is measured, and for how long."""
+        shown = self.configuration.profile
+        lists = ["--scales", *shown.sizes, "--left-out", *shown.left_out]
+        return [*lists, *(f"--{key.replace('_', '-')}={getattr(shown, key)}" for key in PROFILED)]
 
     # Data sets and models
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from leignn.config.base import Scale, Strict, load_yaml
 from leignn.config.merge import merge
@@ -44,6 +44,22 @@ class Limitations(Strict):
 
     starts: PositiveInt
     """structures from which simulations at constant energy start"""
+
+
+class Profile(Strict):
+    """How `results/complexity.csv` is measured: the models of `table1`, which take turns."""
+
+    sizes: Annotated[list[Scale], Field(min_length=1)]
+    """scales whose sizes of the models are profiled; the paper's claims of speed are about `paper`"""
+    left_out: list[Name] = []
+    """models that are not profiled; their rows say so"""
+    batch_size: PositiveInt = 8
+    """structures in a training step and in an inference"""
+    seconds: PositiveFloat = 8.0
+    """for the repeats of training, and again of inference, of all models of a size; two rounds are made
+    anyhow"""
+    longest: PositiveFloat = 1.5
+    """seconds; an inference of a crystal that would take longer is not tried, and its row says so"""
 
 
 class Standin(Strict):
@@ -103,6 +119,8 @@ class Configuration(Strict):
     """simulations of every trained run"""
     limitations: Limitations
     """how `results/limitations.csv` is measured"""
+    profile: Profile
+    """how `results/complexity.csv` is measured"""
     standin: Standin
     """size of the EMT stand-in for OC20"""
     scale_training: SomeTraining = {}

@@ -1,8 +1,8 @@
-"""Time and memory of a function: repeats take turns, the device is waited for, the first round warms up."""
+"""Time and memory of a function: contestants take turns, the device is waited for, each turn warms up."""
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,25 @@ import torch
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: median, quartiles and the least over ``repeats``."""
+    """Seconds of one call: median, quartiles, and the median's standard error over ``repeats``."""
 
     median: float
     low: float
     high: float
-    best: float
+    error: float
     repeats: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> "Timing":
+        """Of several calls; quartiles, since a call that the machine interrupts takes any time.
+
+        The error is that of a normal distribution with the quartiles' distance R, 0.93 R / √n (McGill, Tukey
+        and Larsen, The American Statistician 32, 12, 1978: 1.25 R / (1.35 √n)); of one call not known (NaN).
+        """
+        median, low, high = np.quantile(seconds, [0.5, 0.25, 0.75]).tolist()
+        count = len(seconds)
+        error = 1.25 * (high - low) / (1.35 * np.sqrt(count)) if count > 1 else np.nan
+        return cls(median, low, high, float(error), count)
 
 
 def synchronise(device: str) -> None:
@@ -29,9 +41,10 @@ def synchronise(device: str) -> None:
 def interleaved(
     functions: Mapping[str, Callable[[], object]],
     device: str,
-    least: int,
-    most: int,
+    rounds: tuple[int, int],
     seconds: float,
+    in_a_row: int = 2,
+    finish: Callable[[str], object] = lambda name: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
     """Time functions in turns, so that a drift of the machine hits all alike.
@@ -39,28 +52,29 @@ def interleaved(
     Args:
         functions: by name.
         device: cpu or cuda.
-        least, most: number of rounds, the one to warm up apart.
+        rounds: least and largest number of them; in each every function has a turn.
         seconds: after the least number of rounds, no further one begins that would end later.
+        in_a_row: calls timed in a turn, after one that warms up.
+        finish: called with a name at the end of its turn, to give back what the others need.
         clock: tells the time in seconds.
     """
+    least, most = rounds
     times: dict[str, list[float]] = {name: [] for name in functions}
     begin = clock()
-    for number in range(most + 1):
+    for number in range(most):
         passed = clock() - begin
-        if number > least and passed * (number + 1) / number > seconds:
+        if number >= max(least, 1) and passed * (number + 1) / number > seconds:
             break
         for name, function in functions.items():
-            synchronise(device)
-            start = clock()
             function()
-            synchronise(device)
-            if number:  # round 0 warms up
+            for _ in range(in_a_row):
+                synchronise(device)
+                start = clock()
+                function()
+                synchronise(device)
                 times[name].append(clock() - start)
-    timings = {}
-    for name, values in times.items():
-        median, low, high, best = np.quantile(values, [0.5, 0.25, 0.75, 0]).tolist()
-        timings[name] = Timing(median, low, high, best, len(values))
-    return timings
+            finish(name)
+    return {name: Timing.of(values) for name, values in times.items()}
 
 
 def peak_memory(function: Callable[[], object], device: str) -> int:

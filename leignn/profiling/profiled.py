@@ -1,15 +1,16 @@
 """A model as it is profiled: random weights, a step of training, an inference, what they cost."""
 
+import copy
 import os
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import torch
 from torch_geometric.data import Batch
 
-from leignn.backend import compiled
+from leignn.backend import compiled, plain
 from leignn.config.run import RunConfig
 from leignn.data.frames import Frames, read_manifest
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
@@ -17,11 +18,12 @@ from leignn.trained import potential_of
 from leignn.training.loss import absolute_errors
 
 FRAMES = 16  # structures and statistics; training takes the statistics of the whole split
+Form = Literal["accelerated", "plain", "only"]
 MEMORY_SHARE = 0.5  # of the device's memory, which a point may take
 
 
 class Profiled:
-    """A model with random weights on a device.
+    """A model with random weights on a device, as every command computes it.
 
     Args:
         run: resolved configuration.
@@ -34,9 +36,9 @@ class Profiled:
 
     def __init__(self, run: RunConfig, stores: Path, splits: Path, device: str) -> None:
         torch.manual_seed(0)
-        self.device, self.training = device, run.training
+        self.device, self.training, self.run = device, run.training, run
+        self.form: Form = "only"
         self.potential = potential_of(run)
-        self.parameters = [p for p in self.potential.parameters() if p.requires_grad]
         manifest = read_manifest(splits / "train.csv")
         self.train_structures = len(manifest)
         with tempfile.TemporaryDirectory() as folder:
@@ -46,6 +48,23 @@ class Profiled:
             self.frames = Frames(stores, Path(folder) / "chosen.csv", self.potential.graph)
         self.potential.load_statistics(self.potential.compute_statistics(self.frames, 0.0))
         self.potential.to(device)
+        self.release()
+
+    def plain_form(self) -> Self | None:
+        """The same model and weights by the modules of its equations; None where there are no others."""
+        potential = plain(copy.deepcopy(self.potential))
+        if list(map(type, potential.modules())) == list(map(type, self.potential.modules())):
+            return None
+        other = copy.copy(self)
+        self.form, other.form, other.potential = "accelerated", "plain", potential
+        other.release()
+        return other
+
+    def release(self) -> None:
+        """Give back gradients and the optimiser's state, four times the memory of the parameters."""
+        self.parameters = [p for p in self.potential.parameters() if p.requires_grad]
+        for parameter in self.parameters:
+            parameter.grad = None
         if self.parameters:
             # A rate of zero, so that every step is the same.
             self.optimizer = torch.optim.AdamW(self.parameters, lr=0.0, amsgrad=True)

@@ -23,13 +23,13 @@ rule profile_models:
         code=PLAN.code("profile", *PLAN.models_of("table1")),
         dataset=PLAN.drawn_dataset,
         models=PLAN.models_of("table1"),
-        scale=SETTINGS["scale"],
+        arguments=PLAN.profile_arguments,
         settings=PLAN.settings_argument,
         stores=drawn_stores,
     message:
         "Profiling the models of Table 1"
     shell:
         "python -m leignn profile --dataset {params.dataset:q} --models {params.models:q}"
-        " --scale {params.scale:q} --settings {params.settings:q} --stores {params.stores:q}"
+        " {params.arguments:q} --settings {params.settings:q} --stores {params.stores:q}"
         " --splits {input.splits:q} --published {input.published:q} --threads {threads}"
         " --output {output:q} > {log:q} 2>&1"

@@ -14,6 +14,9 @@ from leignn.report.drawing.style import line_of, save_figure
 from leignn.report.tables.read import declared_table, read_table
 
 TRAINING = "training structures"
+SHOWN = [f"{kind}_{what}" for kind in ("train", "inference") for what in (
+    "ms", "ms_low", "ms_high", "ratio", "ratio_stderr")]  # fmt: skip
+SHOWN += ["parameters", "inference_gflop", "opcounter_gmac", "train_memory_mb", "published_ratio"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +30,15 @@ def main(args: argparse.Namespace) -> None:
 
 
 def plot_complexity(table: pd.DataFrame, output: Path) -> None:
-    """Draw one row of panels of bars and one of curves for each device. Equal input gives an equal file."""
+    """Draw one row of panels of bars and one of curves for each size and device.
+
+    Equal input gives an equal file.
+    """
     plt.rcParams["font.size"] = 8
-    devices = list(dict.fromkeys(table["device"]))
-    figure = plt.figure(figsize=(10.5, 5.6 * len(devices)), layout="constrained")
-    for part, device in zip(figure.subfigures(len(devices), 1, squeeze=False)[:, 0], devices, strict=True):
-        own = table[table["device"] == device]
+    measured = list(table.groupby(["scale", "device"], sort=False))
+    figure = plt.figure(figsize=(10.5, 6.2 * len(measured)), layout="constrained")
+    parts = figure.subfigures(len(measured), 1, squeeze=False)[:, 0]
+    for part, ((scale, device), own) in zip(parts, measured, strict=True):
         bars, curves = part.subfigures(2, 1)
         _bars(bars.subplots(1, 5, sharey=True), own[own["point"] == TRAINING].set_index("title"))
         _curves(curves.subplots(1, 3), own)
@@ -40,15 +46,18 @@ def plot_complexity(table: pd.DataFrame, output: Path) -> None:
         part.suptitle(
             f"{first['hardware']}, {device}"
             + (f", {first['threads']} threads" if device == "cpu" else "")
-            + f"; models at scale {first['scale']}"
+            + f"; models of {'published sizes' if scale == 'paper' else f'scale {scale}'}",
+            fontweight="bold",
         )
     save_figure(figure, output)
 
 
 def _bars(axes: list[Axes], rows: pd.DataFrame) -> None:
-    """Time, parameters, operations and memory; a row that failed has no bar."""
+    """Time, parameters, operations and memory; a row without a bar has its reason in the first panel."""
+    rows = rows.reindex(columns=[*dict.fromkeys([*rows.columns, *SHOWN])])
     places = range(len(rows))
     fill = [line_of(title)["color"] for title in rows.index]
+    hatches = ["////" if form == "plain" else "" for form in rows["form"]]
     panels = {
         "train_ms": "training step (ms a structure)\n× LEIGNN's (paper's ×)",
         "inference_ms": "inference (ms a structure)\n× LEIGNN's (paper's ×)",
@@ -57,8 +66,8 @@ def _bars(axes: list[Axes], rows: pd.DataFrame) -> None:
         "train_memory_mb": "peak memory of a training\nstep (MB a batch)",
     }
     for axis, (column, label) in zip(axes, panels.items(), strict=True):
-        values = rows.get(column, pd.Series(index=rows.index, dtype=float))
-        axis.barh(places, values, color=fill, height=0.7)
+        values = rows[column].astype(float)
+        axis.barh(places, values, color=fill, height=0.7, hatch=hatches, edgecolor="white", linewidth=0)
         ends = values
         if column in ("train_ms", "inference_ms"):
             ends, low = rows[f"{column}_high"], rows[f"{column}_low"]
@@ -71,6 +80,10 @@ def _bars(axes: list[Axes], rows: pd.DataFrame) -> None:
             ends = np.fmax(values, counted)
         for place, end, text in zip(places, ends, _labels(rows, column, values), strict=True):
             axis.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=7)
+        if column == "train_ms":
+            for place, status in enumerate(rows["status"]):
+                reason = status.partition(":")[0] if np.isnan(values.iloc[place]) else ""
+                axis.annotate(reason, (0, place), (4, 0), textcoords="offset points", va="center", fontsize=7)
         axis.set(xlabel=label, yticks=places, yticklabels=rows.index)
         axis.margins(x=0.45)
         axis.xaxis.set_major_locator(MaxNLocator(3))
@@ -83,10 +96,12 @@ def _labels(rows: pd.DataFrame, column: str, values: pd.Series) -> list[str]:
     """What stands at the end of each bar."""
     known = EngFormatter(places=1, sep="") if column == "parameters" else "{:.3g}".format
     texts = ["" if np.isnan(value) else known(value) for value in values]
-    ratios = rows.get(column.replace("_ms", "_ratio"))
-    if column.endswith("_ms") and ratios is not None:
-        for number, (ratio, paper) in enumerate(zip(ratios, rows["published_ratio"], strict=True)):
-            texts[number] += f"  ×{ratio:.2g}" + ("" if np.isnan(paper) else f" ({paper:g})")
+    if column.endswith("_ms"):
+        ratios = (rows[column.replace("_ms", end)] for end in ("_ratio", "_ratio_stderr"))
+        for number, (ratio, error, paper) in enumerate(zip(*ratios, rows["published_ratio"], strict=True)):
+            texts[number] += "" if np.isnan(ratio) else f"  ×{ratio:.2g}"
+            texts[number] += f"±{error:.1g}" if error > 0 else ""
+            texts[number] += "" if np.isnan(ratio) or np.isnan(paper) else f" ({paper:g})"
     return texts
 
 

@@ -12,13 +12,15 @@ from ase.build import bulk
 from conftest import make_batch
 from torch import nn
 
+from leignn.backend import compiled
 from leignn.cli import main
+from leignn.config.run import resolve_run
 from leignn.graph import GraphSpec
-from leignn.model import LEIGNN
+from leignn.model import LEIGNN, RadialBasis
 from leignn.potential import EnergyPotential
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.profiling.measure import Timing, interleaved, peak_memory
-from leignn.profiling.profiled import too_large
+from leignn.profiling.profiled import Profiled, too_large
 from leignn.report.tables.read import declared_table, read_table
 from leignn.resources import CONFIG
 
@@ -80,7 +82,7 @@ def test_peak_memory_is_that_of_tensors_alive_together() -> None:
 def test_functions_take_turns_after_a_warm_up() -> None:
     """By a clock that goes on only while a function runs."""
     calls, now = [], 0.0
-    durations = {"slow": [9.0, 1.0, 2.0, 3.0, 4.0, 5.0], "fast": [0.5] * 6}
+    durations = {"slow": [9.0, 1.0, 2.0, 8.0, 3.0, 4.0, 9.0, 5.0, 1.0], "fast": [0.5] * 9}
 
     def work(name: str) -> None:
         nonlocal now
@@ -88,15 +90,29 @@ def test_functions_take_turns_after_a_warm_up() -> None:
         calls.append(name)
 
     functions = {name: partial(work, name) for name in durations}
-    timings = interleaved(functions, "cpu", 3, 5, seconds=60, clock=lambda: now)
-    assert calls == ["slow", "fast"] * 6
-    assert timings["slow"] == Timing(median=3.0, low=2.0, high=4.0, best=1.0, repeats=5)
-    assert timings["fast"] == Timing(0.5, 0.5, 0.5, 0.5, 5)
+    ended = []
+    timings = interleaved(functions, "cpu", (2, 3), 99, finish=ended.append, clock=lambda: now)
+    assert calls == [*["slow"] * 3, *["fast"] * 3] * 3 and ended == ["slow", "fast"] * 3
+    # 1 2, 3 4, 5 1 without the first of each turn: the quartiles are 1.25 and 3.75
+    error = 1.25 * 2.5 / (1.35 * 6**0.5)
+    assert timings["slow"] == Timing(median=2.5, low=1.25, high=3.75, error=pytest.approx(error), repeats=6)
+    assert timings["fast"] == Timing(0.5, 0.5, 0.5, 0.0, 6)
 
-    calls.clear()  # three rounds and the warm-up take 17 s; a fourth would end after 21 s, as they go
-    assert interleaved(functions, "cpu", 3, 5, seconds=21, clock=lambda: now)["slow"].repeats == 3
+    calls.clear()  # two rounds take 30 s: a third would end after 45 s, as they go
+    assert interleaved(functions, "cpu", (2, 3), 44, clock=lambda: now)["slow"].repeats == 4
     calls.clear()
-    assert interleaved(functions, "cpu", 3, 5, seconds=22, clock=lambda: now)["slow"].repeats == 4
+    assert interleaved(functions, "cpu", (2, 3), 46, clock=lambda: now)["slow"].repeats == 6
+    calls.clear()
+    assert interleaved(functions, "cpu", (1, 2), 0, in_a_row=1, clock=lambda: now)["slow"].repeats == 1
+
+
+def test_the_error_of_a_median_is_its_scatter() -> None:
+    """Of medians of many normal samples."""
+    generator = np.random.default_rng(0)
+    samples = generator.normal(10.0, 1.0, (400, 50))
+    errors = [Timing.of(sample).error for sample in samples]
+    assert np.mean(errors) == pytest.approx(np.median(samples, axis=1).std(), rel=0.1)
+    assert np.isnan(Timing.of([1.0]).error)
 
 
 def test_points_too_large_are_not_tried() -> None:
@@ -108,7 +124,7 @@ def test_points_too_large_are_not_tried() -> None:
 def test_models_without_anything_to_train(copper: tuple[Path, Path], tmp_path: Path, capsys) -> None:
     stores, splits = copper
     arguments = [
-        "profile", "--dataset", "oc20_standin", "--models", "trivial", "--scale", "smoke", "--settings",
+        "profile", "--dataset", "oc20_standin", "--models", "trivial", "--scales", "smoke", "--settings",
         json.dumps({"training": PROTOCOL}), "--stores", str(stores), "--splits", str(splits), "--published",
         str(CONFIG / "published/complexity.csv"), "--output", str(tmp_path / "c.csv"), "--device", "cpu",
     ]  # fmt: skip
@@ -121,26 +137,36 @@ def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> 
     stores, splits = copper
     published = tmp_path / "published.csv"
     published.write_text("model,times_leignn,source\nSchNet,7,this test\n")
-    models = [str(CONFIG / f"models/{name}.yaml") for name in ("trivial", "schnet", "leignn")]
+    models = [str(CONFIG / f"models/{name}.yaml") for name in ("trivial", "schnet", "cgcnn", "leignn")]
     arguments = [
         "profile", "--dataset", str(CONFIG / "datasets/oc20_standin.yaml"), "--models", *models,
-        "--scale", "smoke", "--settings", json.dumps({"training": PROTOCOL}), "--stores", str(stores),
+        "--scales", "smoke", "--settings", json.dumps({"training": PROTOCOL}), "--stores", str(stores),
         "--splits", str(splits), "--published", str(published), "--output", str(tmp_path / "c.csv"),
-        "--device", "cpu", "--batch-size", "2", "--seconds", "0", "--longest", "0",
+        "--device", "cpu", "--batch-size", "2", "--seconds", "0", "--longest", "0", "--left-out", "cgcnn",
     ]  # fmt: skip
     assert main(arguments) == 0
     table = read_table(tmp_path / "c.csv", declared_table(DECLARATION))
-    rows = table[table["point"] == "training structures"].set_index("model")
-    assert list(rows.index) == ["schnet", "leignn"]  # the trivial model has nothing to train
+    rows = table[table["point"] == "training structures"]
+    assert list(rows["title"]) == ["CGCNN", "SchNet", "LEIGNN", "LEIGNN (plain)"]  # trivial: nothing to train
+    assert list(rows["form"]) == ["only", "only", "accelerated", "plain"]
+    left_out, rows = rows.iloc[0], rows.iloc[1:]
+    assert "left out" in left_out["status"] and np.isnan(left_out["train_ms"])
+    plain, rows = rows.iloc[2], rows.iloc[:2].set_index("model")
+    for same in ("parameters", "inference_gflop", "opcounter_gmac"):
+        assert plain[same] == rows.loc["leignn", same]
     assert rows.loc["leignn", "train_ratio"] == 1
     ratio = rows.loc["schnet", "inference_ms"] / rows.loc["leignn", "inference_ms"]
     assert rows.loc["schnet", "inference_ratio"] == pytest.approx(ratio, rel=1e-4)
     assert rows.loc["schnet", "published_ratio"] == 7 and np.isnan(rows.loc["leignn", "published_ratio"])
     np.testing.assert_allclose(rows["train_epoch_s"], rows["train_ms"] * 40 / 1e3, rtol=1e-4)
-    assert (rows["train_ms_low"] <= rows["train_ms"]).all() and (rows["train_repeats"] == 3).all()
+    assert (rows["train_ms_low"] <= rows["train_ms"]).all() and (rows["train_repeats"] == 4).all()
+    relative = rows["train_ms_stderr"] / rows["train_ms"]
+    error = rows.loc["schnet", "train_ratio"] * np.hypot(*relative)
+    assert rows.loc["schnet", "train_ratio_stderr"] == pytest.approx(error, rel=1e-4)
+    assert rows.loc["leignn", "train_ratio_stderr"] == 0
     assert (rows["train_gflop"] > rows["inference_gflop"]).all()
-    sizes = table[table["point"] == "atoms"].groupby("model")["atoms"].apply(list)
-    assert sizes["leignn"] == [64, 256, 1008, 4000, 9984]
+    sizes = table[table["point"] == "atoms"].groupby("title")["atoms"].apply(list)
+    assert sizes["LEIGNN"] == [64, 256, 1008, 4000, 9984]
     largest = table[table["atoms"] == 9984]
     assert largest["status"].str.startswith("not tried").all() and largest["inference_ms"].isna().all()
     assert table.loc[table["point"] == "neighbors", "neighbors"].max() > 70
@@ -154,3 +180,26 @@ def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> 
     wrong.to_csv(tmp_path / "c.csv", index=False)
     assert main(figure) == 2
     assert "train_s" in capsys.readouterr().err
+
+
+def test_a_plain_form_is_the_same_model_by_its_equations(copper: tuple[Path, Path]) -> None:
+    """In parameters and numbers; a model without compiled parts has none."""
+    stores, splits = copper
+    runs = [resolve_run("oc20_standin", model, "smoke", 0) for model in ("leignn", "schnet")]
+    model, other = (Profiled(run, stores, splits, "cpu") for run in runs)
+    assert other.plain_form() is None and other.form == "only"
+    written = model.plain_form()
+    assert written is not None and (model.form, written.form) == ("accelerated", "plain")
+    assert type(written.potential.radial_basis) is RadialBasis
+    assert type(model.potential.radial_basis) is not RadialBasis
+    batch = model.frames[range(2)]
+    with torch.no_grad(), compiled(True):
+        expected, found = written.potential(batch), model.potential(batch)
+    torch.testing.assert_close(found["forces"], expected["forces"], rtol=1e-4, atol=1e-6)
+
+    before = [parameter.clone() for parameter in written.parameters]
+    written.training_step(batch)
+    assert all(map(torch.equal, before, written.parameters))  # a rate of zero
+    assert written.optimizer.state and not model.optimizer.state
+    written.release()
+    assert not written.optimizer.state and all(p.grad is None for p in written.parameters)

@@ -126,6 +126,7 @@ def test_a_model_has_its_colour_in_every_figure(tmp_path) -> None:
         published_ratio=np.nan,
         status="ok",
         model="m",
+        form="only",
     )
     plot_complexity(table, tmp_path / "c.svg")
     assert drawn_colours(tmp_path / "c.svg", every) == colours

@@ -1,0 +1,62 @@
+"""Time and memory of training and of inference, of one model or of several that take turns."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from torch_geometric.data import Batch
+
+from leignn.profiling.measure import Timing, interleaved, peak_memory
+from leignn.profiling.profiled import Profiled
+
+ROUNDS = (2, 6)  # at least and at most, with two repeats each
+
+
+def costs(
+    models: Mapping[str, Profiled], batches: Mapping[str, Batch], seconds: float
+) -> dict[str, dict[str, Any]]:
+    """Time and memory of a training step and of an inference on a batch, and the number of parameters.
+
+    Models take turns; only the one whose turn it is holds gradients and an optimiser's state.
+
+    Args:
+        models: by name, all on one device.
+        batches: one for each, on any device.
+        seconds: for the repeats of training, and again of inference; two rounds are made anyhow.
+
+    Returns:
+        By name: ``train_ms``, ``inference_ms`` per structure with ``_low``, ``_high`` (quartiles),
+        ``_stderr`` and ``…_repeats``; ``train_memory_mb``, ``inference_memory_mb`` of the batch;
+        ``parameters``.
+    """
+    if not models:
+        return {}
+    device = next(iter(models.values())).device
+    batches = {name: batches[name].to(device) for name in models}
+    steps = {name: partial(model.training_step, batches[name]) for name, model in models.items()}
+    inferences = {name: partial(model.infer, batches[name]) for name, model in models.items()}
+    training = interleaved(steps, device, ROUNDS, seconds, finish=lambda name: models[name].release())
+    inference = interleaved(inferences, device, ROUNDS, seconds)
+    found = {}
+    for name, model in models.items():
+        structures = len(batches[name].natoms)
+        found[name] = milliseconds("train", training[name], structures)
+        found[name] |= milliseconds("inference", inference[name], structures)
+        steps[name]()  # makes the optimiser's state, which is no tensor of a step
+        found[name]["train_memory_mb"] = peak_memory(steps[name], device) / 1e6
+        found[name]["inference_memory_mb"] = peak_memory(inferences[name], device) / 1e6
+        found[name]["parameters"] = sum(p.numel() for p in model.potential.parameters())
+        model.release()
+    return found
+
+
+def milliseconds(kind: str, timing: Timing, structures: int) -> dict[str, Any]:
+    """Columns of a timing, in milliseconds a structure."""
+    factor = 1e3 / structures
+    return {
+        f"{kind}_ms": timing.median * factor,
+        f"{kind}_ms_low": timing.low * factor,
+        f"{kind}_ms_high": timing.high * factor,
+        f"{kind}_ms_stderr": timing.error * factor,
+        f"{kind}_repeats": timing.repeats,
+    }
