@@ -25,7 +25,10 @@ MODELS = [yaml.safe_load(path.read_text()) for path in (ROOT / "config" / "model
 ELSEWHERE = {
     ("torch", "leignn.arguments"),  # of what --device says
     ("torch", "leignn.provenance"),  # of the hardware of trainings and profiles
-    ("torch_sim", "leignn.md.torchsim_engine"),  # no rule asks for --engine torchsim, which has files of its own
+    (
+        "torch_sim",
+        "leignn.md.torchsim_engine",
+    ),  # no rule asks for --engine torchsim, which has files of its own
     ("torch_sim", "leignn.md.torchsim_integrators"),
     ("torch_sim", "leignn.md.torchsim_potential"),
 }
@@ -99,9 +102,7 @@ def named(environment: str) -> set[str]:
 @pytest.mark.parametrize("environment", sorted(ENVIRONMENTS))
 def test_every_import_is_pinned_in_the_environment_of_its_rule(environment) -> None:
     """Of what a rule's command imports, and of the models that run there."""
-    starts = {
-        rule: commands()[command][0] for rule, command, name in rules() if name == environment
-    }
+    starts = {rule: commands()[command][0] for rule, command, name in rules() if name == environment}
     assert starts
     for model in MODELS:
         if model.get("environment", "torch") == environment:
