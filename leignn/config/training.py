@@ -34,6 +34,11 @@ class Training(Strict):
     """evaluations without a better validation force MAE before training stops"""
     max_steps: PositiveInt
     """steps; a multiple of `evaluate_every`"""
+    max_hours: PositiveFloat | None = None
+    """hours of training, over all sessions, after which it stops at an evaluation; with more of them it goes
+    on from there"""
+    stop_at_lowest_rate: bool = False
+    """`true` to stop at the evaluation that takes the rate to its minimum, as MDSim does"""
     plateau_factor: float = 0.8
     """multiplies the rate on a plateau"""
     plateau_patience: NonNegativeInt = 5

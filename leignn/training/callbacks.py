@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, TQDMProgressBar, WeightAveraging
 from torch import Tensor
 
+from leignn.config.training import Training
 from leignn.files import replacing, write_text
 
 LOG_COLUMNS = (
@@ -52,6 +53,39 @@ class StopWhenStale(EarlyStopping):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class StopAtLimit(Callback):
+    """Stop at the evaluation at which the time is up or, where asked for, the rate has come to its minimum.
+
+    Args:
+        training: the protocol.
+        run_log: knows the time.
+
+    Attributes:
+        reason: ``max_hours`` or ``lowest rate``; "" where neither has stopped it.
+    """
+
+    def __init__(self, training: Training, run_log: "RunLog") -> None:
+        self.training, self.run_log, self.reason = training, run_log, ""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.global_step:  # resumed: stopped stays stopped
+            self._stop(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._stop(trainer)
+
+    def _stop(self, trainer: pl.Trainer) -> None:
+        training, rate = self.training, trainer.optimizers[0].param_groups[0]["lr"]
+        hours = training.max_hours is not None and self.run_log.seconds >= 3600 * training.max_hours
+        if trainer.strategy.reduce_boolean_decision(hours, all=False):  # clocks of processes differ
+            self.reason = "max_hours"
+        if training.stop_at_lowest_rate and rate <= training.min_learning_rate:
+            self.reason = "lowest rate"
+        if self.reason:
             trainer.should_stop = True
 
 
