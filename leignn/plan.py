@@ -348,6 +348,11 @@ class Plan:
 def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[str, Result]:
     """The declared results, with the user's models and data sets."""
     chosen = dict(results)
+    for name in configuration.also:
+        if name not in results or not results[name].on_request:
+            known = ", ".join(name for name, result in results.items() if result.on_request)
+            raise InputError(f"configuration: also: {name!r} has nothing to run on request; {known} have")
+        chosen[name] = results[name].model_copy(update={"datasets": results[name].on_request})
     for name, shown in configuration.results.items():
         if name not in results:
             raise InputError(
@@ -355,5 +360,5 @@ def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[st
                 f"{', '.join(sorted(results))}"
             )
         update = {key: {DEFAULT: value} for key, value in shown if value is not None}
-        chosen[name] = results[name].model_copy(update=update)
+        chosen[name] = chosen[name].model_copy(update=update)
     return chosen

@@ -17,6 +17,7 @@ from pydantic import (
 
 from leignn.config.archive import Download, Md5
 from leignn.config.base import Scale, SomeOf, Strict, load_yaml
+from leignn.config.deviation import Deviation
 from leignn.config.merge import merge
 from leignn.config.names import Name, checked_name
 from leignn.config.simulation import Dynamics
@@ -222,6 +223,8 @@ class Dataset(Strict):
     """overrides of the protocol at a scale, over the configuration's"""
     md: Dynamics | None = None
     """for simulations"""
+    deviations: list[Deviation] = []
+    """settings that differ from their source; `docs/deviations.md` lists them"""
 
     _name: str = PrivateAttr("")
     _files: list[Path] = PrivateAttr(default_factory=list)

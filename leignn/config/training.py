@@ -31,7 +31,8 @@ class Training(Strict):
     evaluate_every: PositiveInt
     """steps between evaluations"""
     early_stopping: PositiveInt
-    """evaluations without a better validation force MAE before training stops"""
+    """training stops once more evaluations than this in a row have no better validation force MAE, as in the
+    authors' code"""
     max_steps: PositiveInt
     """steps; a multiple of `evaluate_every`"""
     max_hours: PositiveFloat | None = None
@@ -45,6 +46,8 @@ class Training(Strict):
     """evaluations without a better validation force MAE that are a plateau"""
     ema_decay: float = 0.999
     """of the averaged weights, which are validated and kept"""
+    ema_warmup: bool = True
+    """`true`: after n steps the decay is at most (1 + n)/(10 + n), so that short runs forget their start"""
     precision: Precision = "32-true"
     """of the model's numbers"""
     tf32: bool = False

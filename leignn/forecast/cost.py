@@ -1,5 +1,6 @@
 """What jobs cost: hours from timings, gigabytes to download and on the disk; what is unknown stays so."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from leignn.config.archive import Download
 from leignn.config.run import RunConfig, merged_run, merged_simulation
 from leignn.config.simulation import Simulation
+from leignn.config.training import Training
 from leignn.data.store import PER_ATOM, PER_STRUCTURE
 from leignn.forecast.frames import frames_of_parts, frames_of_splits
 from leignn.forecast.jobs import Job
@@ -114,8 +116,7 @@ class Costs:
         most = evaluations * evaluation
         if training.max_hours is not None:
             most = min(most, max(3600 * training.max_hours, evaluation))
-        least = min(evaluations, training.early_stopping + 1) * evaluation
-        return Amount(min(least, most), most)
+        return Amount(min(min(evaluations, _earliest(training)) * evaluation, most), most)
 
     def _predict_run(self, dataset: str, model: str, timing: Timing) -> Amount:
         frames, tests = self._frames(dataset), self.plan.dataset(dataset).test_splits
@@ -183,6 +184,16 @@ class Costs:
 
     def _part(self, job: Job) -> object:
         return self.plan.part(job.wildcards["dataset"], job.wildcards["part"])
+
+
+def _earliest(training: Training) -> int:
+    """The first evaluation at which a training may stop."""
+    found = training.early_stopping + 2  # the best, and all that are no better
+    if training.stop_at_lowest_rate and training.min_learning_rate:
+        ratio = math.log(training.min_learning_rate / training.learning_rate)
+        cuts = math.ceil(ratio / math.log(training.plateau_factor))
+        found = min(found, cuts * (training.plateau_patience + 1) + 1)
+    return found
 
 
 def _beside(compute: float, load: float, workers: int) -> float:

@@ -31,14 +31,15 @@ LOG_COLUMNS = (
 class ExponentialMovingAverage(WeightAveraging):
     """EMA of the weights, used for validation and kept as the model.
 
-    The decay starts low, min(decay, (1 + n)/(10 + n)) after n steps, so that a short run is not
-    dominated by its random start (Open Catalyst and torch_ema do the same).
+    With a warm-up the decay starts low, min(decay, (1 + n)/(10 + n)) after n steps, so that a short run is
+    not dominated by its random start (as torch_ema and NequIP; the authors' code and MDSim have none).
     """
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, warmup: bool) -> None:
         def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
             steps = int(count)
-            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (10 + steps)))
+            now = min(decay, (1 + steps) / (10 + steps)) if warmup else decay
+            torch._foreach_lerp_(averaged, current, 1 - now)
 
         super().__init__(use_buffers=False, multi_avg_fn=average)
 

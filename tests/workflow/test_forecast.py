@@ -79,7 +79,7 @@ def test_hours_are_those_of_the_protocol(planned) -> None:
         training = run_of(plan, "oc20_200k", "leignn").training
         round_ = 5000 * 0.5 + 40_000 * 0.01  # steps and validation
         most = min(training.max_steps / 5000 * round_, 3600 * (training.max_hours or 1e9))
-        assert costs.of(job).seconds == Amount(21 * round_, most)
+        assert costs.of(job).seconds == Amount(22 * round_, most)  # the best, and 21 that are no better
     else:
         job = next(
             j

@@ -42,3 +42,20 @@ def test_it_stops_at_the_lowest_rate_only_where_asked(copper, tmp_path) -> None:
         record = read_json(run / "provenance.json")
         assert (record["steps"], record["ended"]) == (steps, ended)
         assert (run / "resume").exists() is False
+
+
+def test_it_stops_once_more_evaluations_than_allowed_in_a_row_are_no_better(copper, tmp_path) -> None:
+    """As the authors' counter: the best, then three that are no better where two are allowed."""
+    # Steps that single precision does not see: every evaluation is the first again.
+    still = {"learning_rate": 1e-20, "min_learning_rate": 1e-20, "evaluate_every": 10, "max_steps": 100}
+    train(config(**still, early_stopping=2), *copper, tmp_path, "cpu")
+    record = read_json(tmp_path / "provenance.json")
+    assert (record["steps"], record["best_step"], record["ended"]) == (40, 10, "early stopping")
+
+
+def test_without_a_warm_up_the_average_keeps_its_decay_from_the_first_step(copper, tmp_path) -> None:
+    """A decay of one keeps the weights of the start: all evaluations are alike."""
+    for warmup, different in ((False, 1), (True, 3)):
+        run = tmp_path / str(warmup)
+        train(config(**FEW, ema_decay=1.0, ema_warmup=warmup), *copper, run, "cpu")
+        assert numbers(run)[0]["val_forces_mae_mev_per_ang"].nunique() == different
