@@ -10,6 +10,7 @@ rule generate_oc20_standin:
         f"{BENCHMARKS}/generate_oc20_standin.tsv"
     conda:
         "../envs/data.yaml"
+    priority: FIRST_OF_ALL
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -84,6 +85,7 @@ rule build_store:
         f"{BENCHMARKS}/build_store/{{dataset}}/{{part}}.tsv"
     conda:
         "../envs/data.yaml"
+    priority: FIRST_OF_ALL
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -113,6 +115,7 @@ rule split_dataset:
         f"{BENCHMARKS}/split_dataset/{{dataset}}.tsv"
     conda:
         "../envs/data.yaml"
+    priority: FIRST_OF_ALL
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),

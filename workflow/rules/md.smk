@@ -10,6 +10,7 @@ rule generate_md_standin:
         f"{BENCHMARKS}/generate_md_standin.tsv"
     conda:
         "../envs/data.yaml"
+    priority: FIRST_OF_ALL
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),

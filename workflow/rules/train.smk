@@ -72,6 +72,7 @@ rule train_model:
         f"{BENCHMARKS}/train_model/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
     conda:
         model_environment
+    priority: by_length
     threads: lookup(within=SETTINGS, dpath="threads/train")
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/train"),
