@@ -8,9 +8,9 @@ rule generate_oc20_standin:
         f"{LOGS}/generate_oc20_standin.log",
     benchmark:
         f"{BENCHMARKS}/generate_oc20_standin.tsv"
+    priority: FIRST_OF_ALL
     conda:
         "../envs/data.yaml"
-    priority: FIRST_OF_ALL
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -83,9 +83,9 @@ rule build_store:
         f"{LOGS}/build_store/{{dataset}}/{{part}}.log",
     benchmark:
         f"{BENCHMARKS}/build_store/{{dataset}}/{{part}}.tsv"
+    priority: FIRST_OF_ALL
     conda:
         "../envs/data.yaml"
-    priority: FIRST_OF_ALL
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -113,9 +113,9 @@ rule split_dataset:
         f"{LOGS}/split_dataset/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/split_dataset/{{dataset}}.tsv"
+    priority: FIRST_OF_ALL
     conda:
         "../envs/data.yaml"
-    priority: FIRST_OF_ALL
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),

@@ -70,9 +70,9 @@ rule train_model:
         f"{LOGS}/train_model/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/train_model/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
+    priority: by_length
     conda:
         model_environment
-    priority: by_length
     threads: lookup(within=SETTINGS, dpath="threads/train")
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/train"),
