@@ -10,7 +10,7 @@ rule generate_oc20_standin:
         f"{BENCHMARKS}/generate_oc20_standin.tsv"
     priority: FIRST_OF_ALL
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -35,7 +35,7 @@ rule download_part:
         f"{BENCHMARKS}/download/{{dataset}}/{{part}}.tsv"
     retries: 3
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
@@ -60,7 +60,7 @@ rule download_archive:
         f"{BENCHMARKS}/download_archive/{{archive}}.tsv"
     retries: 3
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
@@ -85,7 +85,7 @@ rule build_store:
         f"{BENCHMARKS}/build_store/{{dataset}}/{{part}}.tsv"
     priority: FIRST_OF_ALL
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -115,7 +115,7 @@ rule split_dataset:
         f"{BENCHMARKS}/split_dataset/{{dataset}}.tsv"
     priority: FIRST_OF_ALL
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),

@@ -10,7 +10,7 @@ rule generate_md_standin:
         f"{BENCHMARKS}/generate_md_standin.tsv"
     priority: FIRST_OF_ALL
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
