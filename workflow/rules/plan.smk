@@ -7,7 +7,7 @@ rule plan:
         f"{LOGS}/plan.log",
     localrule: True
     conda:
-        "../envs/profile.yaml"
+        "../envs/baselines.yaml"
     params:
         snakefile=f"{LIBRARY}/workflow/Snakefile",
         given=GIVEN,
