@@ -34,6 +34,7 @@ from leignn.identity import fingerprint
 from leignn.resources import config_file, config_files
 
 CLAIMS = "claims"  # the result that holds the paper's claims against all other tables
+BEYOND = "beyond"  # the result that compares models on one data set of each kind
 DRAWN = "table1"  # the result whose first data set is drawn, profiled, and where limitations are measured
 DRAWN_MODEL = "leignn"
 PROFILED = ("batch_size", "seconds", "longest")  # of the configuration's `profile`
@@ -128,6 +129,16 @@ class Plan:
         tables = [f"{self.folder}/{name}.csv" for name in self.tables]
         return [*tables, *(f"{self.folder}/{name}.svg" for name in self.figures), f"{self.folder}/index.html"]
 
+    @cached_property
+    def rows(self) -> dict[str, list[str]]:
+        """All these files, by what can be asked for alone: a table, the figures, the page."""
+        files, rest = {}, list(self.targets)
+        for name in self.built:
+            files[name] = [file for file in rest if Path(file).stem == name]
+            rest = [file for file in rest if file not in files[name]]
+        page = [file for file in rest if Path(file).stem in ("index", CLAIMS, "learning_curves")]
+        return files | {"figures": [file for file in rest if file not in page], "page": page}
+
     def models_of(self, name: str) -> list[str]:
         """Models of a result's rows."""
         return self.results[name].models_at(self.configuration.scale)
@@ -174,6 +185,11 @@ class Plan:
             )
         run = merged_run(self.dataset(dataset), self.model(model), scale, seed, self.run_settings)
         return json.dumps(run.plain(), sort_keys=True)
+
+    def steps(self, dataset: str, model: str) -> int:
+        """Of the training of such a run, at most."""
+        scale, settings = self.configuration.scale, self.run_settings
+        return merged_run(self.dataset(dataset), self.model(model), scale, 0, settings).training.max_steps
 
     @staticmethod
     @cache
@@ -231,7 +247,8 @@ class Plan:
         found = merged_simulation(
             self.dataset(dataset), self.model(model), scale, shown.scale_settings, shown.settings
         )
-        return [word for key, value in found.plain().items() for word in (f"--{key}", str(value))]
+        arguments = {f"--{key.replace('_', '-')}": str(value) for key, value in found.plain().items()}
+        return [word for argument in arguments.items() for word in argument]
 
     def references(self, names: Iterable[str]) -> list[str]:
         """Observables of the reference trajectory of every data set of the results."""
@@ -242,6 +259,28 @@ class Plan:
         """What was measured of each run whose limitation it is, ``drift`` or ``separation``."""
         models = self.results["limitations"].measured_at(self.configuration.scale, experiment)
         return [f"{run}/limitations/{experiment}.csv" for run in self.runs([self.drawn_dataset], models)]
+
+    @cached_property
+    def compared(self) -> tuple[str, str]:
+        """The data sets on which :data:`BEYOND` compares models: structures with adsorbates, a trajectory."""
+        found = self.datasets_of(BEYOND)
+        if len(found) != 2:
+            raise InputError(f"configuration: results.{BEYOND}.datasets: {found} are not two")
+        return found[0], found[1]
+
+    @property
+    def compared_limitations(self) -> list[str]:
+        """Both limitations of all runs that :data:`BEYOND` compares on the first of its data sets."""
+        runs = self.runs(self.compared[:1], self.models_of(BEYOND), BEYOND)
+        return [
+            f"{run}/limitations/{experiment}.csv" for run in runs for experiment in ("drift", "separation")
+        ]
+
+    @property
+    def compared_arguments(self) -> list[str]:
+        """The compared data sets, each with its first test split."""
+        kinds = zip(("--oc20", "--md"), self.compared, strict=True)
+        return [word for kind, name in kinds for word in (kind, name, self.dataset(name).test_splits[0])]
 
     @property
     def drawn_dataset(self) -> str:
@@ -345,6 +384,11 @@ class Plan:
 def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[str, Result]:
     """The declared results, with the user's models and data sets."""
     chosen = dict(results)
+    for name in configuration.also:
+        if name not in results or not results[name].on_request:
+            known = ", ".join(name for name, result in results.items() if result.on_request)
+            raise InputError(f"configuration: also: {name!r} has nothing to run on request; {known} have")
+        chosen[name] = results[name].model_copy(update={"datasets": results[name].on_request})
     for name, shown in configuration.results.items():
         if name not in results:
             raise InputError(
@@ -352,5 +396,5 @@ def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[st
                 f"{', '.join(sorted(results))}"
             )
         update = {key: {DEFAULT: value} for key, value in shown if value is not None}
-        chosen[name] = results[name].model_copy(update=update)
+        chosen[name] = chosen[name].model_copy(update=update)
     return chosen

@@ -122,6 +122,8 @@ class Result(Strict):
     """Names of files in ``config/models``, by scale or ``default``."""
     datasets: dict[str, list[Name]] = {}
     """Names of data sets, likewise; a result without any shows what is published."""
+    on_request: dict[str, list[Name]] = {}
+    """Data sets, likewise, that are run only where the configuration's ``also`` names the result."""
     seeds: dict[str, dict[str, PositiveInt]] = {}
     """How many seeds, by scale or ``default``, then by model or ``default``; one without. The configuration's
     ``seeds`` stand in place of them."""

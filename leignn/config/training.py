@@ -7,6 +7,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from leignn.config.base import SomeOf, Strict
 
 EnergyTarget = Literal["as_is", "minus_train_mean"]
+Schedule = Literal["plateau", "cosine"]
 Precision = Literal["32-true", "64-true", "bf16-mixed"]
 
 
@@ -14,9 +15,12 @@ class Training(Strict):
     """The training protocol; a step is one optimiser step."""
 
     learning_rate: PositiveFloat
-    """of AdamW (amsgrad, no weight decay); reduced on plateaus down to the minimum"""
+    """of AdamW (amsgrad, no weight decay), where the schedule begins"""
+    schedule: Schedule = "plateau"
+    """of the learning rate: `plateau` reduces it when validation does not improve; `cosine` lowers it along
+    half a cosine over `max_steps`, for a budget that is known"""
     min_learning_rate: NonNegativeFloat
-    """the minimum"""
+    """the lowest"""
     batch_size: PositiveInt
     """structures in a batch"""
     energy_weight: NonNegativeFloat
@@ -31,15 +35,23 @@ class Training(Strict):
     evaluate_every: PositiveInt
     """steps between evaluations"""
     early_stopping: PositiveInt
-    """evaluations without a better validation force MAE before training stops"""
+    """training stops once more evaluations than this in a row have no better validation force MAE, as in the
+    authors' code"""
     max_steps: PositiveInt
     """steps; a multiple of `evaluate_every`"""
+    max_hours: PositiveFloat | None = None
+    """hours of training, over all sessions, after which it stops at an evaluation; with more of them it goes
+    on from there"""
+    stop_at_lowest_rate: bool = False
+    """`true` to stop at the evaluation that takes the rate to its minimum, as MDSim does"""
     plateau_factor: float = 0.8
     """multiplies the rate on a plateau"""
     plateau_patience: NonNegativeInt = 5
     """evaluations without a better validation force MAE that are a plateau"""
     ema_decay: float = 0.999
     """of the averaged weights, which are validated and kept"""
+    ema_warmup: bool = True
+    """`true`: after n steps the decay is at most (1 + n)/(10 + n), so that short runs forget their start"""
     precision: Precision = "32-true"
     """of the model's numbers"""
     tf32: bool = False

@@ -14,7 +14,7 @@ from leignn.config.training import SomeTraining
 from leignn.errors import InputError
 from leignn.resources import config_file
 
-TAKEN = ("runs", "starts")  # folders of results/
+TAKEN = ("costs", "runs", "starts")  # folders of results/
 
 Models = Annotated[list[Name], Field(min_length=1)]
 
@@ -113,6 +113,8 @@ class Configuration(Strict):
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] | None = None
     """every model is trained once for each, in place of the number of seeds that results declare; tables show
     mean ± standard error"""
+    also: list[Name] = []
+    """results that also run what is declared `on_request`, such as `[md17, iso17]`"""
     results: dict[str, Shown] = {}
     """by the name of a result (a file in `results/`): `models` and `datasets` in place of the declared"""
     simulation: Simulations

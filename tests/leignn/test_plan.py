@@ -42,9 +42,8 @@ def test_runs_of_several_results_are_each_there_once(elsewhere) -> None:
 def test_the_users_models_and_data_sets_in_place_of_the_declared(elsewhere) -> None:
     chosen = {"table1": {"models": ["schnet"]}, "md17": {"datasets": ["md17_uracil"], "models": ["leignn"]}}
     plan = Plan.of({"results": chosen})
-    assert plan.run_files(["table1"], "log.csv") == [
-        "results/runs/oc20_standin/mini/schnet/seed0/log.csv",
-    ]
+    schnet = "results/runs/oc20_standin/mini/schnet"
+    assert plan.run_files(["table1"], "log.csv") == [f"{schnet}/seed{n}/log.csv" for n in range(3)]
     assert plan.run_folders(["md17"]) == ["results/runs/md17_uracil/mini/leignn/seed0"]
     assert plan.results["table1"].title == Plan.of({}).results["table1"].title
     assert plan.raw_root("md17_uracil") == "data/archives/md17_uracil"
@@ -104,6 +103,16 @@ def test_every_scale_is_sound(elsewhere, scale) -> None:
     plan = Plan.of({"scale": scale})
     assert plan.run_folders(plan.with_runs) and plan.limitation_files("drift")
     assert len(plan.targets) == len(plan.tables) + len(plan.figures) + 1
+
+
+def test_what_is_run_on_request_only(elsewhere) -> None:
+    assert not Plan.of({"scale": "paper"}).datasets_of("md17")
+    plan = Plan.of({"scale": "paper", "also": ["md17", "iso17"]})
+    assert plan.datasets_of("iso17") == ["iso17"] and len(plan.datasets_of("md17")) == 20
+    chosen = Plan.of({"also": ["md17"], "results": {"md17": {"datasets": ["md17_uracil"]}}})
+    assert chosen.datasets_of("md17") == ["md17_uracil"]
+    with pytest.raises(InputError, match="'table1' has nothing to run on request; .*iso17"):
+        Plan.of({"also": ["table1"]})
 
 
 @pytest.mark.parametrize("example", sorted((CONFIG / "examples").glob("*.yaml")), ids=lambda path: path.stem)

@@ -8,8 +8,9 @@ rule generate_oc20_standin:
         f"{LOGS}/generate_oc20_standin.log",
     benchmark:
         f"{BENCHMARKS}/generate_oc20_standin.tsv"
+    priority: FIRST_OF_ALL
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -34,7 +35,7 @@ rule download_part:
         f"{BENCHMARKS}/download/{{dataset}}/{{part}}.tsv"
     retries: 3
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
@@ -59,7 +60,7 @@ rule download_archive:
         f"{BENCHMARKS}/download_archive/{{archive}}.tsv"
     retries: 3
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
@@ -82,8 +83,9 @@ rule build_store:
         f"{LOGS}/build_store/{{dataset}}/{{part}}.log",
     benchmark:
         f"{BENCHMARKS}/build_store/{{dataset}}/{{part}}.tsv"
+    priority: FIRST_OF_ALL
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -111,8 +113,9 @@ rule split_dataset:
         f"{LOGS}/split_dataset/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/split_dataset/{{dataset}}.tsv"
+    priority: FIRST_OF_ALL
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),

@@ -8,8 +8,9 @@ rule generate_md_standin:
         f"{LOGS}/generate_md_standin.log",
     benchmark:
         f"{BENCHMARKS}/generate_md_standin.tsv"
+    priority: FIRST_OF_ALL
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
