@@ -34,6 +34,7 @@ COMMANDS = {
     "measure-separation": ("leignn.md.separation", "measure what two distant molecules do to each other"),
     "join-limitations": ("leignn.md.limitations", "join the measured limitations of all runs"),
     "profile": ("leignn.profiling.complexity", "time, parameters, operations and memory of models"),
+    "measure-costs": ("leignn.profiling.compared", "time and memory of some models, side by side"),
     "build-table": ("leignn.report.tables.build", "build a table from metrics and simulations"),
     "build-beyond": ("leignn.report.tables.beyond", "build the comparison that goes past the paper"),
     "check-claims": ("leignn.report.claims.check", "hold the paper's claims against the tables"),

@@ -277,6 +277,11 @@ class Plan:
         ]
 
     @property
+    def compared_models(self) -> list[str]:
+        """Folder of the first of these runs of each model."""
+        return [self.runs(self.compared[:1], [model], BEYOND)[0] for model in self.models_of(BEYOND)]
+
+    @property
     def compared_arguments(self) -> list[str]:
         """The compared data sets, each with its first test split."""
         kinds = zip(("--oc20", "--md"), self.compared, strict=True)

@@ -2,45 +2,39 @@
 
 
 # Takes all cores: nothing may run beside it.
-rule profile_beyond:
+rule measure_costs:
     input:
-        unpack(compared),
-        published=config_file("published/complexity.csv"),
+        configs=[f"{run}/config.yaml" for run in PLAN.compared_models],
+        stores=PLAN.stores(PLAN.compared[0]),
+        splits=PLAN.splits(PLAN.compared[0]),
     output:
         f"{RESULTS}/costs/beyond.csv",
     log:
-        f"{LOGS}/profile_beyond.log",
+        f"{LOGS}/measure_costs.log",
     benchmark:
-        f"{BENCHMARKS}/profile_beyond.tsv"
+        f"{BENCHMARKS}/measure_costs.tsv"
     conda:
-        "../envs/profile.yaml"
+        "../envs/baselines.yaml"
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/profile"),
         runtime=lookup(within=SETTINGS, dpath="runtime/profile"),
         gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
-        code=PLAN.code("profile", *PLAN.models_of("beyond")),
-        dataset=PLAN.compared[0],
-        models=PLAN.models_of("beyond"),
-        scale=SETTINGS["scale"],
-        settings=PLAN.settings_argument,
+        code=PLAN.code("measure-costs", *PLAN.models_of("beyond")),
         stores=PLAN.stores_folder(PLAN.compared[0]),
     message:
-        "Profiling the models that are compared past the paper"
+        "Timing the models that are compared past the paper"
     shell:
-        "python -m leignn profile --dataset {params.dataset:q} --models {params.models:q}"
-        " --scale {params.scale:q} --settings {params.settings:q} --stores {params.stores:q}"
-        " --splits {input.splits:q} --published {input.published:q} --threads {threads}"
-        " --output {output:q} > {log:q} 2>&1"
+        "python -m leignn measure-costs --configs {input.configs:q} --stores {params.stores:q}"
+        " --splits {input.splits:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule build_beyond:
     input:
         metrics=PLAN.run_files(["beyond"], "metrics.json"),
         limitations=PLAN.compared_limitations,
-        costs=rules.profile_beyond.output,
-        declaration=PLAN.declarations(["complexity"]),
+        costs=rules.measure_costs.output,
     output:
         shown(f"{RESULTS}/beyond.csv"),
     log:
@@ -49,7 +43,7 @@ rule build_beyond:
         f"{BENCHMARKS}/build_beyond.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("build-beyond"),
         datasets=PLAN.compared_arguments,
@@ -58,7 +52,7 @@ rule build_beyond:
     shell:
         "python -m leignn build-beyond {params.datasets:q} --metrics {input.metrics:q}"
         " --limitations {input.limitations:q} --costs {input.costs:q}"
-        " --costs-declaration {input.declaration:q} --output {output:q} > {log:q} 2>&1"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule plot_beyond:
@@ -73,7 +67,7 @@ rule plot_beyond:
         f"{BENCHMARKS}/plot_beyond.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("plot-beyond"),
     message:

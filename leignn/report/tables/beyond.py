@@ -13,14 +13,14 @@ import pandas as pd
 
 from leignn.arguments import output_file
 from leignn.errors import InputError
-from leignn.files import replacing
+from leignn.files import read_csv, replacing
 from leignn.md.limitations import COLUMNS, read_rows
 from leignn.report.runs import Run, load_runs
 from leignn.report.tables.measured import mean_and_error
-from leignn.report.tables.read import declared_table, read_table
 
 ERRORS = {"energy_mev": "energy_mae_mev", "forces_mev_per_ang": "forces_mae_mev_per_ang"}
-COSTS = ("train_ms", "inference_ms", "train_memory_mb", "inference_memory_mb")
+TIMES = ("train_ms", "train_ms_stderr", "inference_ms", "inference_ms_stderr")
+COSTS = (*TIMES, "train_memory_mb", "inference_memory_mb", "device", "hardware", "threads")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limitations", type=Path, nargs="*", default=[], help="RUN/limitations/drift.csv, separation.csv …"
     )
-    parser.add_argument("--costs", type=Path, required=True, help="what `profile` wrote of these models")
     parser.add_argument(
-        "--costs-declaration", type=Path, required=True, help="config/results/complexity.yaml"
+        "--costs", type=Path, required=True, help="what `measure-costs` wrote of these models"
     )
     parser.add_argument("--output", type=output_file, required=True, help="results/beyond.csv")
 
@@ -47,7 +46,11 @@ def main(args: argparse.Namespace) -> None:
     runs = load_runs([path.parent for path in args.metrics])
     rows = [read_rows(path) for path in args.limitations]
     limitations = pd.concat([pd.DataFrame(columns=COLUMNS), *rows], ignore_index=True)
-    costs = read_table(args.costs, declared_table(args.costs_declaration))
+    costs = read_csv(args.costs)
+    if missing := [name for name in ("title", *COSTS) if name not in costs]:
+        raise InputError(
+            f"{args.costs} has no column {missing[0]!r}: another version wrote it, build it anew"
+        )
     table = compare(args.oc20, args.md, runs, limitations, costs)
     with replacing(args.output) as temporary:
         table.to_csv(temporary, index=False)
@@ -67,7 +70,7 @@ def compare(
         oc20, md: names of the data sets, each with that of the test split whose errors are compared.
         runs: of the models on both.
         limitations: rows that `measure-drift` and `measure-separation` wrote of these runs.
-        costs: rows that `profile` wrote of these models.
+        costs: rows that `measure-costs` wrote of these models.
 
     Raises:
         InputError: a run is of another data set, or lacks the split.
@@ -96,7 +99,7 @@ def compare(
         row["md_dataset"] = md[0]
         row |= _limitation(limitations, title, "nve_drift", "timestep_fs", "min", "drift_mev_per_atom_ps")
         row |= _limitation(limitations, title, "pair_energy", "separation_ang", "max", "coupling_mev")
-        rows.append(row | _costs(costs, own[0], oc20[0]))
+        rows.append(row | _costs(costs, title))
     return pd.DataFrame(rows)
 
 
@@ -116,14 +119,7 @@ def _limitation(
     return {at: where} | mean_and_error(name, values[places == where].abs().dropna().tolist())
 
 
-def _costs(costs: pd.DataFrame, run: Run, dataset: str) -> dict[str, Any]:
-    """Time and memory a structure of the training split, on the first device that has them."""
-    own = costs[
-        (costs["model"] == run.config.model)
-        & (costs["dataset"] == dataset)
-        & (costs["scale"] == run.config.scale)
-        & (costs["point"] == "training structures")
-        & (costs["status"] == "ok")
-    ]
-    names = [*COSTS, "device", "hardware", "threads"]
-    return dict.fromkeys(names, np.nan) if own.empty else own.iloc[0][names].to_dict()
+def _costs(costs: pd.DataFrame, title: str) -> dict[str, Any]:
+    """Time a structure, and memory of the measured batch."""
+    own = costs[costs["title"] == title]
+    return dict.fromkeys(COSTS, np.nan) if own.empty else own.iloc[0][list(COSTS)].to_dict()

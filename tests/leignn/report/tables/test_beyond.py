@@ -50,18 +50,14 @@ def compared(tmp_path):
         limitations(tmp_path / "b.csv", "LEIGNN", 1, {2.0: 9.0, 1.0: 8.0}, {4.0: 50.0, 50.0: 4.0}),
         limitations(tmp_path / "c.csv", "PaiNN", 0, {1.0: np.nan}, {}),
     ]
-    cost = {"model": "leignn", "title": "LEIGNN", "dataset": "slabs", "scale": "mini", "device": "cpu",
-            "hardware": "one", "threads": 2, "point": "training structures", "status": "ok", "torch": "2",
-            "train_ms": 5.0, "train_memory_mb": 8.0, "inference_ms": 1.0,
-            "inference_memory_mb": 2.0}  # fmt: skip
-    pd.DataFrame([cost, cost | {"scale": "paper", "train_ms": 9.0}]).to_csv(
-        tmp_path / "costs.csv", index=False
-    )
+    cost = {"title": "LEIGNN", "train_ms": 5.0, "train_ms_stderr": 0.5, "train_memory_mb": 8.0,
+            "inference_ms": 1.0, "inference_ms_stderr": 0.1, "inference_memory_mb": 2.0,
+            "device": "cpu", "hardware": "one", "threads": 2}  # fmt: skip
+    pd.DataFrame([cost | {"title": "SchNet"}, cost]).to_csv(tmp_path / "costs.csv", index=False)
     return [
         "build-beyond", "--oc20", "slabs", "id", "--md", "melt", "id",
         "--metrics", *(str(run / "metrics.json") for run in runs),
         "--limitations", *map(str, rows), "--costs", str(tmp_path / "costs.csv"),
-        "--costs-declaration", str(config_file("results/complexity.yaml")),
         "--output", str(tmp_path / "beyond.csv"),
     ]  # fmt: skip
 
