@@ -121,12 +121,24 @@ class Result(Strict):
     """Names of files in ``config/models``, by scale or ``default``."""
     datasets: dict[str, list[str]] = {}
     """Names of data sets, likewise; a result without any shows what is published."""
+    models_on: dict[str, list[str]] = {}
+    """Models on a data set that only some of them are run on, at every scale."""
     experiments: dict[str, dict[str, list[str]]] = {}
     """Where a table joins several measurements: the models of each, likewise."""
 
     def models_at(self, scale: str) -> list[str]:
         """Models of its rows at a scale."""
         return self.models.get(scale, self.models.get(DEFAULT, []))
+
+    def runs_at(self, scale: str) -> list[tuple[str, str]]:
+        """Data set and model of each of its runs at a scale."""
+        models = self.models_at(scale)
+        return [
+            (dataset, model)
+            for dataset in self.datasets_at(scale)
+            for model in models
+            if model in self.models_on.get(dataset, models)
+        ]
 
     def measured_at(self, scale: str, experiment: str) -> list[str]:
         """Models of one of its measurements at a scale."""

@@ -199,5 +199,6 @@ wildcard_constraints:
     seed=r"\d+",
     start=r"\d+",
     purpose="simulation|limitations",
+    system="melt|solid|gas",
     table="|".join(PLAN.built),
     archive="[a-z0-9_]+",
