@@ -17,7 +17,8 @@ def training_step(model: nn.Module, forward: Callable[[], Mapping[str, Tensor]])
     """Forward, loss of energies and forces, backward."""
     model.zero_grad(set_to_none=True)
     output = forward()
-    (output["energy"].abs().mean() + 50 * output["forces"].abs().mean()).backward()
+    loss = output["energy"].abs().mean() + 50 * output["forces"].abs().mean()
+    loss.backward(inputs=list(model.parameters()))
 
 
 def report(timings: dict[str, dict[str, Timing]], structures: int, reference: str, path: Path | None) -> None:

@@ -12,7 +12,7 @@ twice continuously differentiable, and so then is D_i.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from leignn.model import envelope
 
@@ -22,47 +22,59 @@ MOST_STEPS = 60  # six to eight are usual
 CLOSE = 1e-5  # where the search ends: two more Newton steps take the relative error below rounding
 
 
-def adaptive_cutoffs(d: Tensor, target: Tensor, atoms: int, cutoff: float, neighbors: int) -> Tensor:
-    """(N,) radii D_i in Å, which can be differentiated three times with respect to ``d``.
+class AdaptiveCutoff(nn.Module):
+    """Cutoff radii of atoms.
 
     Args:
-        d: (E,) distances in Å of all neighbours within ``cutoff``.
-        target: (E,) the atom whose neighbour each is.
-        atoms: N.
         cutoff: D in Å.
         neighbors: K.
     """
-    with torch.no_grad():
-        root = _search(d.detach() / cutoff, target, atoms, neighbors)
-        near = (d < cutoff * root.index_select(0, target)).nonzero().squeeze(1)
-    t, target = d.index_select(0, near) / cutoff, target.index_select(0, near)
-    for _ in range(2):  # each doubles the order up to which the derivatives are those of the root
-        excess, slope = _excess(root, t, target, neighbors)
-        root = root - excess / slope
-    return cutoff * root
 
+    def __init__(self, cutoff: float, neighbors: int) -> None:
+        super().__init__()
+        self.cutoff, self.neighbors = cutoff, neighbors
 
-def _search(t: Tensor, target: Tensor, atoms: int, neighbors: int) -> Tensor:
-    """(N,) the roots D_i / D to :data:`CLOSE`, by Newton's steps; where they leave the bracket, it halves."""
-    low, high = t.new_zeros(atoms), t.new_ones(atoms)
-    root = high
-    for _ in range(MOST_STEPS):
-        excess, slope = _excess(root, t, target, neighbors)
-        low, high = torch.where(excess < 0, root, low), torch.where(excess < 0, high, root)
-        newton = root - excess / slope
-        if bool(((newton - root).abs() < CLOSE * root).all()):
-            break
-        root = torch.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
-    return root
+    def search(self, d: Tensor, target: Tensor, atoms: int) -> Tensor:
+        """(N,) radii D_i in Å to :data:`CLOSE`, by Newton's steps; where they leave the bracket, it halves.
 
+        Args:
+            d: (E,) distances in Å of all neighbours within ``cutoff``.
+            target: (E,) the atom whose neighbour each is.
+            atoms: N.
+        """
+        t = d / self.cutoff
+        low, high = t.new_zeros(atoms), t.new_ones(atoms)
+        root = high
+        for _ in range(MOST_STEPS):
+            excess, slope = self._excess(root, t, target)
+            low, high = torch.where(excess < 0, root, low), torch.where(excess < 0, high, root)
+            newton = root - excess / slope
+            if bool(((newton - root).abs() < CLOSE * root).all()):
+                break
+            root = torch.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+        return self.cutoff * root
 
-def _excess(root: Tensor, t: Tensor, target: Tensor, neighbors: int) -> tuple[Tensor, Tensor]:
-    """(N,) left side minus right side, over c K, and its derivative, at D_i / D = ``root``; t are d / D."""
-    scaled = t / root.index_select(0, target)
-    inside = (1 - scaled).clamp(min=0)
-    growth = 105 * scaled**5 * inside * inside  # −t · env'(t)
-    count = torch.zeros_like(root).index_add(0, target, envelope(scaled))
-    slope = torch.zeros_like(root).index_add(0, target, growth) / root
-    wanted = MEAN_ENVELOPE * neighbors
-    bound = root ** (STEEPNESS - 1)
-    return count / wanted + bound * root - 1, slope / wanted + STEEPNESS * bound
+    def forward(self, found: Tensor, d: Tensor, target: Tensor) -> Tensor:
+        """(N,) radii D_i in Å to rounding, which can be differentiated three times with respect to ``d``.
+
+        Args:
+            found: (N,) by :meth:`search`.
+            d: (E,) distances in Å of at least the neighbours within ``found``.
+            target: (E,) the atom whose neighbour each is.
+        """
+        root, t = found / self.cutoff, d / self.cutoff
+        for _ in range(2):  # each doubles the order up to which the derivatives are those of the root
+            excess, slope = self._excess(root, t, target)
+            root = root - excess / slope
+        return self.cutoff * root
+
+    def _excess(self, root: Tensor, t: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """(N,) left side minus right side, over c K, and its derivative at D_i / D = ``root``; t is d / D."""
+        scaled = t / root.index_select(0, target)
+        inside = (1 - scaled).clamp(min=0)
+        growth = 105 * scaled**5 * inside * inside  # −t · env'(t)
+        count = torch.zeros_like(root).index_add(0, target, envelope(scaled))
+        slope = torch.zeros_like(root).index_add(0, target, growth) / root
+        wanted = MEAN_ENVELOPE * self.neighbors
+        bound = root ** (STEEPNESS - 1)
+        return count / wanted + bound * root - 1, slope / wanted + STEEPNESS * bound

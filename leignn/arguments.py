@@ -3,6 +3,8 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
+from leignn.errors import InputError
+
 
 def add_threads(parser: ArgumentParser) -> None:
     parser.add_argument("--threads", type=non_negative, default=0, help="CPU threads (default: all)")
@@ -32,6 +34,16 @@ def _whole(text: str, least: int) -> int:
     if number is None or not least <= number < 2**63:
         raise ArgumentTypeError(f"{text!r} is no whole number from {least}")
     return number
+
+
+def name(text: str) -> str:
+    """Of a split and the like, which becomes part of a path."""
+    from leignn.config.names import checked_name  # not where no names are asked for
+
+    try:
+        return checked_name(text, "argument")
+    except InputError as error:
+        raise ArgumentTypeError(str(error).removeprefix("argument: ")) from error
 
 
 def usable_device(text: str) -> str:

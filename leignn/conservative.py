@@ -16,12 +16,14 @@ same time (an atom has 25). At 6 Å, where it has 43, and K = 20: 70.0 by the ra
 the time, 70.7 with all after 1.3 times its time.
 """
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from leignn import model
-from leignn.adaptive_cutoff import adaptive_cutoffs
+from leignn.adaptive_cutoff import AdaptiveCutoff
 from leignn.graph import GraphSpec
 from leignn.model import AtomEmbedding, ScaledSiLU, envelope, linear, sum_to
 from leignn.potential import EnergyPotential
@@ -34,8 +36,11 @@ class SmoothBasis(model.RadialBasis):
 
     def forward(self, d: Tensor, radius: Tensor) -> Tensor:  # type: ignore[override]
         """(E, R + 1): env(d/D_i) exp(−½ ((d/D − μ_k)/Δ)²), and env(d/D_i); d and D_i (E,) in Å."""
-        k = torch.arange(self.num_rbf, device=d.device)
-        weight = envelope(d / radius).unsqueeze(1)
+        return self.under(envelope(d / radius), d)
+
+    def under(self, weight: Tensor, d: Tensor) -> Tensor:
+        """The same, of envelopes and distances (E,)."""
+        k, weight = torch.arange(self.num_rbf, device=d.device), weight.unsqueeze(1)
         gaussians = torch.exp(-0.5 * ((d / self.cutoff).unsqueeze(1) * (self.num_rbf - 1) - k) ** 2)
         return torch.cat([weight * gaussians, weight], dim=1)
 
@@ -79,8 +84,8 @@ class ConservativeLEIGNN(EnergyPotential):
         num_elements: int = 118,
     ) -> None:
         super().__init__()
-        self.neighbors = graph.max_neighbors
         self.graph = GraphSpec(graph.cutoff, EVERY)
+        self.radii = AdaptiveCutoff(graph.cutoff, graph.max_neighbors)  # D_i
         layers = range(num_layers)
         self.atom_emb = AtomEmbedding(hidden_channels, num_elements)
         self.radial_basis = SmoothBasis(num_rbf, graph.cutoff)
@@ -104,11 +109,15 @@ class ConservativeLEIGNN(EnergyPotential):
 
     def near(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Edges (2, E) from the atoms within each one's radius; distances, unit vectors, radii (E,) in Å."""
-        edge_index, r = self.edges(batch)
-        d = torch.linalg.vector_norm(r, dim=1)
-        target = edge_index[1]
-        radius = adaptive_cutoffs(d, target, len(batch.pos), self.graph.cutoff, self.neighbors)
-        radius = radius.index_select(0, target)
-        kept = (d < radius).nonzero().squeeze(1)
-        d, radius, r = (value.index_select(0, kept) for value in (d, radius, r))
-        return edge_index.index_select(1, kept), d, -r / d.unsqueeze(1), radius
+        with torch.no_grad():
+            (_, target), r = self.edges(batch)
+            d = torch.linalg.vector_norm(r, dim=1)
+            found = self.radii.search(d, target, len(batch.pos))
+            kept = (d < found.index_select(0, target)).nonzero().squeeze(1)
+        near = copy.copy(batch)  # what is farther has no part in the energy, nor in its derivatives
+        near.edge_index = batch.edge_index.index_select(1, kept)
+        near.cell_offsets = batch.cell_offsets.index_select(0, kept)
+        edge_index, r = self.edges(near)
+        d, target = torch.linalg.vector_norm(r, dim=1), edge_index[1]
+        radius = self.radii(found, d, target).index_select(0, target)
+        return edge_index, d, -r / d.unsqueeze(1), radius

@@ -4,6 +4,7 @@ A JSON that is written here carries the checksum of its content, and one without
 a number reads what was written. Files beside it that it vouches for are in its ``files``.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -68,9 +69,30 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write ``arrays`` to the npz file ``path`` atomically."""
+    """Write ``arrays``, and a checksum of them, to the npz file ``path`` atomically."""
     with replacing(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **arrays)
+        np.savez(temporary, allow_pickle=False, **arrays, **{CHECKSUM: np.array(_digest(arrays))})
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def read_own_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file that :func:`write_arrays` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged, or is not as it was written.
+    """
+    arrays = read_arrays(path)
+    if str(arrays.pop(CHECKSUM, None)) != _digest(arrays):
+        raise InputError(f"{path} is damaged or was edited: it does not have its checksum; make it anew")
+    return arrays
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

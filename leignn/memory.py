@@ -4,8 +4,6 @@ import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from leignn.errors import RunFailedError
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
@@ -26,6 +24,8 @@ def keep_freed_memory() -> None:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether a tensor did not fit, on a device or in this machine's memory."""
+    import torch  # here: the command line imports this module, and does not wait for PyTorch
+
     # PyTorch's allocator on the CPU has no exception of its own.
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
+from leignn.components import components
 from leignn.graph import GraphSpec
 from leignn.potential import Potential
 
@@ -230,6 +231,9 @@ class LEIGNN(Potential):
         num_elements: rows of the embedding; atomic numbers below it are known.
         update: "nmu" (the paper's) or "painn" (ablation "Vanilla").
         global_phases: message distributing and aggregating by a global scalar and vector.
+        global_scope: whose these are: of a structure, which is the paper's, or of each connected component of
+            its neighbour graph, so that molecules out of each other's reach do not interact. An energy of
+            this scope jumps where components part, as the K-nearest rule's does where neighbours change.
     """
 
     graph: GraphSpec
@@ -243,6 +247,7 @@ class LEIGNN(Potential):
         num_elements: int = 118,
         update: Literal["nmu", "painn"] = "nmu",
         global_phases: bool = True,
+        global_scope: Literal["structure", "component"] = "structure",
     ) -> None:
         super().__init__()
         self.graph = graph
@@ -252,7 +257,9 @@ class LEIGNN(Potential):
         self.radial_basis = RadialBasis(num_rbf, graph.cutoff)  # e
         self.message_layers = nn.ModuleList(LocalMessagePassing(hidden_channels, num_rbf) for _ in layers)
         self.update_layers = nn.ModuleList(updating(hidden_channels) for _ in layers)
-        self.global_phases = global_phases
+        self.global_phases, self.global_scope = global_phases, global_scope
+        if global_scope not in ("structure", "component"):
+            raise TypeError(f"global_scope is 'structure' or 'component', not {global_scope!r}")
         if global_phases:
             self.vn_emb = nn.Embedding(1, hidden_channels)  # s_b before the first layer
             nn.init.uniform_(self.vn_emb.weight, -math.sqrt(3), math.sqrt(3))
@@ -274,8 +281,11 @@ class LEIGNN(Potential):
         x = self.atom_emb(batch.atomic_numbers)
         v = x.new_zeros(()).expand(len(x), 3, x.shape[1])  # one number in memory
         if self.global_phases:
-            s = self.vn_emb.weight.expand(len(natoms), -1)
-            w = x.new_zeros(()).expand(len(natoms), 3, x.shape[1])
+            whole, size = structure, natoms  # what each atom is in, and the atoms in each
+            if self.global_scope == "component":
+                whole, size = components(edge_index, len(x))
+            s = self.vn_emb.weight.expand(len(size), -1)
+            w = x.new_zeros(()).expand(len(size), 3, x.shape[1])
 
         for layer, (message, update) in enumerate(zip(self.message_layers, self.update_layers, strict=True)):
             if self.global_phases:
@@ -283,13 +293,13 @@ class LEIGNN(Potential):
                     self.global_scalar_layers[layer],
                     self.global_vector_layers[layer],
                 )
-                x = global_scalar.distribute(x, s, structure)  # (5)
-                v = global_vector.distribute(v, w, structure)  # (6)
+                x = global_scalar.distribute(x, s, whole)  # (5)
+                v = global_vector.distribute(v, w, whole)  # (6)
             x, v = message(x, v, edge_index, u, e)  # (1), (2)
             x, v = update(x, v)  # (3), (4)
             if self.global_phases:
-                s = global_scalar.aggregate(x, s, structure, natoms)  # (7)
-                w = global_vector.aggregate(v, w, structure, natoms)  # (8)
+                s = global_scalar.aggregate(x, s, whole, size)  # (7)
+                w = global_vector.aggregate(v, w, whole, size)  # (8)
 
         # Under autocast the last products are bfloat16: their sums and the results are not.
         atom_energy = self.out_energy(x).squeeze(1).to(x.dtype)

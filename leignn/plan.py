@@ -8,13 +8,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from leignn.cli import commands
 from leignn.config.archive import Archive, Archives
 from leignn.config.base import Scale
-from leignn.config.dataset import Archived, Dataset, Downloaded, Files, Generated, RowsPart, load_dataset
+from leignn.config.dataset import (
+    Archived,
+    Dataset,
+    Downloaded,
+    Files,
+    Generated,
+    Part,
+    RowsPart,
+    load_dataset,
+)
 from leignn.config.model import Model, load_model
+from leignn.config.names import checked_name
 from leignn.config.result import DEFAULT, Result, load_results
 from leignn.config.run import RunSettings, merged_run, merged_simulation
 from leignn.config.splits import ByManifest
@@ -150,7 +160,18 @@ class Plan:
         return json.dumps(self.run_settings.model_dump())
 
     def resolved(self, dataset: str, model: str, scale: Scale, seed: int) -> str:
-        """What a run's ``config.yaml`` says, in one line."""
+        """What a run's ``config.yaml`` says, in one line.
+
+        Raises:
+            InputError: it cannot be configured, or it is of another scale, whose settings would be missing.
+        """
+        if scale != self.configuration.scale:
+            raise InputError(
+                f"a run of scale {scale!r} needs --config scale={scale}: "
+                f"the configuration's is {self.configuration.scale!r}"
+                if scale in get_args(Scale)
+                else f"scale: {scale!r} is none of {', '.join(get_args(Scale))}"
+            )
         run = merged_run(self.dataset(dataset), self.model(model), scale, seed, self.run_settings)
         return json.dumps(run.plain(), sort_keys=True)
 
@@ -169,15 +190,21 @@ class Plan:
         """Where models are trained and run; the GPU that a job asks for has to be there."""
         return "cuda" if self.configuration.gpu else "auto"
 
-    def runs(self, datasets: Iterable[str], models: Iterable[str]) -> list[str]:
-        """Folders of the runs of every model on every data set, for every seed."""
-        scale, seeds = self.configuration.scale, self.configuration.seeds
-        models = list(models)
+    def seeds(self, model: str, result: str = "") -> list[int]:
+        """Seeds of a model's runs: the configuration's, else those that a result declares, else the first."""
+        if self.configuration.seeds:
+            return self.configuration.seeds
+        declared = self.results[result].seeds_at(self.configuration.scale, model) if result else 1
+        return list(range(declared))
+
+    def runs(self, datasets: Iterable[str], models: Iterable[str], result: str = "") -> list[str]:
+        """Folders of the runs of every model on every data set, for every seed (see :meth:`seeds`)."""
+        scale, models = self.configuration.scale, list(models)
         return [
             self.run.format(dataset=dataset, scale=scale, model=model, seed=seed)
             for dataset in datasets
             for model in models
-            for seed in seeds
+            for seed in self.seeds(model, result)
         ]
 
     def run_folders(self, names: Iterable[str]) -> list[str]:
@@ -186,7 +213,7 @@ class Plan:
             folder
             for name in names
             for dataset, model in self.results[name].runs_at(self.configuration.scale)
-            for folder in self.runs([dataset], [model])
+            for folder in self.runs([dataset], [model], name)
         ]
         return list(dict.fromkeys(found))
 
@@ -268,11 +295,11 @@ class Plan:
     def raw_input(self, dataset: str, part: str) -> list[str]:
         """What a store is built from. A missing file of the user's is left to the command's own message."""
         found, root = self.dataset(dataset), self.raw_root(dataset)
+        given = self.part(dataset, part)
         if isinstance(found.source, Generated | Archived):
             return [root]
         if isinstance(found.source, Downloaded):
             return [f"{root}/{part}"]
-        given = found.parts[part]
         path = Path(root) / given.path
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         if isinstance(given, RowsPart) and given.frames:
@@ -287,6 +314,18 @@ class Plan:
     def stores_folder(self, dataset: str) -> str:
         """Folder with the stores that a data set reads."""
         return f"{self.configuration.data_dir}/stores/{self.dataset(dataset).stores}"
+
+    def part(self, dataset: str, part: str) -> Part:
+        """One of its parts.
+
+        Raises:
+            InputError: it has none of this name.
+        """
+        parts = self.dataset(dataset).parts
+        if part not in parts:
+            checked_name(part, "part")
+            raise InputError(f"data set {dataset!r} has no part {part!r}: {', '.join(parts)}")
+        return parts[part]
 
     def stores(self, dataset: str) -> list[str]:
         """The store of each of its parts."""

@@ -11,7 +11,13 @@ names, and each is a subclass of the one that it replaces:
   layer, or read by nothing after the last.
 
 What is not on the CPU, in another precision, small or under autocast is computed by the equations' own
-modules; so are derivatives with respect to positions, and derivatives of derivatives.
+modules; so are derivatives of LEIGNN with respect to positions, and its derivatives of derivatives.
+
+LEIGNN-C (:mod:`leignn.conservative`) is a gradient when it predicts, and its derivative when it trains:
+
+- :mod:`~leignn.backend.smooth_messages`: the sums, their gradients and the gradients of those, with
+  :mod:`~leignn.backend.smooth_band` and :mod:`~leignn.backend.smooth_kernels`;
+- :mod:`~leignn.backend.radii`: the search for the cutoff radii.
 """
 
 from leignn.backend.choice import compiled

@@ -23,16 +23,17 @@ import numba
 import numpy as np
 
 
-def _compiled(kernel: Callable[..., None]) -> Callable[..., None]:
+def compiled_kernel(kernel: Callable[..., None], *freedoms: str) -> Callable[..., None]:
+    """``kernel`` as machine code, with further ``freedoms`` of LLVM's for its arithmetic."""
     # Products and sums may be contracted to one rounding; nothing else is reordered.
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract", *freedoms}, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(kernel)
     except RuntimeError:  # no folder can be written to: compiled anew in every process
         return numba.njit(**options)(kernel)
 
 
-def _parts(vectors: bool) -> int:
+def first_part(vectors: bool) -> int:
     """The first of g₁, g₂ and g₃ that is needed: without vectors there is nothing to pass on."""
     return 0 if vectors else 1
 
@@ -40,7 +41,7 @@ def _parts(vectors: bool) -> int:
 @cache
 def _make_filters(width: int, vectors: bool) -> Callable[..., None]:
     """Writes the filters (3, F) of edge e; weights (T,) is room for its Gaussians."""
-    parts = _parts(vectors)
+    parts = first_part(vectors)
 
     @numba.njit(inline="always")  # as a call it would cost a fifth of the sums at F = 64
     def kernel(filters, weights, e, first_gaussian, values, table):
@@ -60,9 +61,9 @@ def _make_filters(width: int, vectors: bool) -> Callable[..., None]:
 @cache
 def message_sums(width: int, vectors: bool) -> Callable[..., None]:
     """Kernel of Eqs. (1) and (2) for edges sorted by target: adds to dv (N, 3, F) and dx (N, F)."""
-    parts, make_filters = _parts(vectors), _make_filters(width, vectors)
+    parts, make_filters = first_part(vectors), _make_filters(width, vectors)
 
-    @_compiled
+    @compiled_kernel
     def kernel(begin, end, first_edge, other, u, first_gaussian, values, table, phi, v, dv, dx):
         channels = dx.shape[1]
         filters, weights = np.empty((3, channels), dx.dtype), np.empty(width, dx.dtype)
@@ -96,9 +97,9 @@ def message_gradients(width: int, vectors: bool) -> Callable[..., None]:
     From grad_dv (N, 3, F) and grad_dx (N, F) it adds to grad_table, which is the thread's own, to grad_phi
     and, with vectors, to grad_v; their shapes are those of table, phi and v.
     """
-    parts, make_filters = _parts(vectors), _make_filters(width, vectors)
+    parts, make_filters = first_part(vectors), _make_filters(width, vectors)
 
-    @_compiled
+    @compiled_kernel
     def kernel(
         begin, end, first_edge, other, u, first_gaussian, values, table, phi, v,
         grad_dv, grad_dx, grad_table, grad_phi, grad_v,

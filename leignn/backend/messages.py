@@ -80,8 +80,8 @@ class MessageSums(torch.autograd.Function):
         phi = phi.reshape(len(phi), 3, -1)
         dx, dv = phi.new_zeros(phi[:, 0].shape), phi.new_zeros(phi.shape)
         kernel = kernels.message_sums(edges.width, vectors=not first)
-        inputs = [_array(value) for value in (_table(weight, bias), phi, phi if first else v)]
-        _on_all_threads(kernel, edges.by_target, lambda thread: [*inputs, dv.numpy(), dx.numpy()])
+        inputs = [array(value) for value in (_table(weight, bias), phi, phi if first else v)]
+        on_all_threads(kernel, edges.by_target, lambda thread: [*inputs, dv.numpy(), dx.numpy()])
         return dx, dv
 
     @staticmethod
@@ -100,8 +100,8 @@ class MessageSums(torch.autograd.Function):
         grad_phi = parts.new_zeros(parts.shape)
         grad_v = grad_phi if ctx.first else v.new_zeros(v.shape)
         kernel = kernels.message_gradients(ctx.edges.width, vectors=not ctx.first)
-        inputs = [_array(value) for value in (table, parts, v, grad_dv, grad_dx)]
-        _on_all_threads(
+        inputs = [array(value) for value in (table, parts, v, grad_dv, grad_dx)]
+        on_all_threads(
             kernel,
             ctx.edges.by_source,
             lambda thread: [*inputs, grad_tables[thread].numpy(), grad_phi.numpy(), grad_v.numpy()],
@@ -133,12 +133,12 @@ def _table(weight: Tensor, bias: Tensor) -> Tensor:
     return torch.cat([weight.t(), bias[None]]).view(weight.shape[1] + 1, 3, -1)
 
 
-def _array(value: Tensor) -> np.ndarray:
+def array(value: Tensor) -> np.ndarray:
     """``value`` to read from; not to write to, since it may be a copy."""
     return value.detach().contiguous().numpy()
 
 
-def _on_all_threads(
+def on_all_threads(
     kernel: Callable[..., None],
     edges: tuple[np.ndarray, ...],
     arrays: Callable[[int], list[np.ndarray]],

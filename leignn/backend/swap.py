@@ -4,8 +4,8 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from leignn import model
-from leignn.backend import band, global_phases, messages, products
+from leignn import adaptive_cutoff, conservative, model
+from leignn.backend import band, global_phases, messages, products, radii, smooth_band, smooth_messages
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -14,6 +14,9 @@ ACCELERATED: dict[type[nn.Module], type[nn.Module]] = {
     model.LocalMessagePassing: messages.LocalMessagePassing,
     model.GlobalScalar: global_phases.GlobalScalar,
     model.GlobalVector: global_phases.GlobalVector,
+    adaptive_cutoff.AdaptiveCutoff: radii.AdaptiveCutoff,
+    conservative.SmoothBasis: smooth_band.SmoothBasis,
+    conservative.SmoothMessagePassing: smooth_messages.SmoothMessagePassing,
     nn.Linear: products.Linear,
 }
 PLAIN = {accelerated: plain for plain, accelerated in ACCELERATED.items()}
@@ -35,6 +38,8 @@ def accelerate(potential: Module) -> Module:
             type(layer) is model.LocalMessagePassing for layer in network.message_layers
         ):
             _accelerate(network)
+        if type(network) is conservative.ConservativeLEIGNN:
+            _accelerate_conservative(network)
     return potential
 
 
@@ -67,6 +72,17 @@ def _accelerate(network: model.LEIGNN) -> None:
     for layers in (scalars, vectors):
         for number, layer in enumerate(layers, 1):
             layer.last = number == len(layers)
+
+
+def _accelerate_conservative(network: conservative.ConservativeLEIGNN) -> None:
+    basis: Any = network.radial_basis
+    messages: Any = network.message_layers
+    _exchange(ACCELERATED, network.radii, basis, *messages)
+    for part in (*(message.x_proj for message in messages), network.update_layers):
+        _exchange(ACCELERATED, *part.modules())
+    basis.channels = network.atom_emb.embeddings.embedding_dim
+    for number, layer in enumerate(messages):
+        layer.first = number == 0
 
 
 def _exchange(classes: dict[type[nn.Module], type[nn.Module]], *modules: nn.Module) -> None:

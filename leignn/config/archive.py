@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Discriminator, Field, PositiveInt, Tag, model_validator
 
 from leignn.config.base import Strict
+from leignn.config.names import checked_name
 from leignn.errors import InputError
 
 Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
@@ -93,6 +94,7 @@ class Archives(Strict):
         Raises:
             InputError: there is none, or the file has an error.
         """
+        checked_name(name, "archive")
         found = cls.load(path).__pydantic_extra__
         if name not in found:
             raise InputError(f"{path} has no {name!r}, only {', '.join(found)}")

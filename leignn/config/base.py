@@ -24,7 +24,6 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # as yaml.safe_load, sev
 QUOTE = "'"
 
 Scale = Literal["smoke", "mini", "hour", "paper"]
-Name = Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]  # of a model or a data set: part of paths
 
 
 class Strict(BaseModel):

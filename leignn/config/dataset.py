@@ -4,11 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, PrivateAttr, Tag, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    PrivateAttr,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from leignn.config.archive import Download, Md5
-from leignn.config.base import Name, Scale, SomeOf, Strict, load_yaml
+from leignn.config.base import Scale, SomeOf, Strict, load_yaml
 from leignn.config.merge import merge
+from leignn.config.names import Name, checked_name
 from leignn.config.simulation import Dynamics
 from leignn.config.splits import Splits
 from leignn.config.training import SomeTraining, Training
@@ -45,7 +55,7 @@ class Downloaded(Strict):
 class Archived(Strict):
     """An archive that holds all parts."""
 
-    archive: str
+    archive: Annotated[Name, WithJsonSchema({"type": "string"})]  # may have {member} in it
     """an entry of `archives.yaml`"""
 
 
@@ -189,7 +199,7 @@ class Dataset(Strict):
     """data set of `published/*.csv` that the numbers compare with, or `null`"""
     benchmark: str | None = None
     """the benchmark it belongs to (`oc20`, `mdsim`, `md17`, …), for which models may have settings"""
-    member: str | None = None
+    member: Name | None = None
     """column of a table that has the data sets of one `published_as` in one row"""
     untrained_elements: bool = False
     """`true` to test also on elements that the training split lacks, which is refused else"""
@@ -286,7 +296,10 @@ def dataset_names() -> list[str]:
 def _find(dataset: str | Path) -> tuple[Path, str | None]:
     """File of a data set, and which of its members it is."""
     if isinstance(dataset, Path) or dataset.endswith(".yaml"):
-        return Path(dataset), None
+        path = Path(dataset)
+        checked_name(path.stem, f"{path}: name of the file")
+        return path, None
+    checked_name(dataset, "data set")
     files = config_files("datasets")
     if dataset in files:
         return files[dataset], None
@@ -303,7 +316,7 @@ def _names(path: Path) -> Iterator[str]:
 
 
 def _members(path: Path) -> list[str]:
-    return _read(path)[0].get("members", [])
+    return [checked_name(str(member), f"{path}: members") for member in _read(path)[0].get("members", [])]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[Path]]:
@@ -312,6 +325,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Path]]:
     base = content.pop("base", None)
     if base is None:
         return content, [path]
+    checked_name(str(base), f"{path}: base")
     below = path.parent / "bases" / f"{base}.yaml"
     if not below.exists():
         below = config_file(f"datasets/bases/{base}.yaml")

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from leignn.config.base import Name, Scale, Strict, load_yaml
+from leignn.config.base import Scale, Strict, load_yaml
 from leignn.config.dataset import SomeGraph
+from leignn.config.names import Name, checked_name
 from leignn.config.simulation import SomeSimulation
 from leignn.config.training import SomeTraining
 from leignn.errors import InputError
@@ -93,6 +94,7 @@ def load_model(model: str | Path) -> Model:
         InputError: no such model, or a key or value of its file is wrong.
     """
     path = Path(model) if isinstance(model, Path) or model.endswith(".yaml") else find_model(model)
+    checked_name(path.stem, f"{path}: name of the file")
     found = Model.load(path)
     found._name, found._file = path.stem, path
     return found
@@ -109,6 +111,7 @@ def model_names() -> dict[str, Path]:
 
 def find_model(name: str) -> Path:
     """File of the model called ``name`` (or one of its aliases, such as ``e2gnn``)."""
+    checked_name(name, "model")
     names = model_names()
     if name not in names:
         raise InputError(f"unknown model {name!r}: config/models has {', '.join(sorted(names))}")

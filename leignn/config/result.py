@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import PositiveInt, model_validator
 
 from leignn.config.base import Strict, load_yaml
+from leignn.config.names import Name, checked_name
 
 Kind = Literal["number", "whole", "text", "boolean"]  # of values in a CSV
 DEFAULT = "default"  # the key that holds for every scale which has none of its own
@@ -117,13 +118,16 @@ class Result(Strict):
     """Whether there is a figure."""
     simulations: bool = False
     """Whether a figure needs simulations of its runs; of a table its columns say it."""
-    models: dict[str, list[str]] = {}
+    models: dict[str, list[Name]] = {}
     """Names of files in ``config/models``, by scale or ``default``."""
-    datasets: dict[str, list[str]] = {}
+    datasets: dict[str, list[Name]] = {}
     """Names of data sets, likewise; a result without any shows what is published."""
-    models_on: dict[str, list[str]] = {}
+    models_on: dict[str, list[Name]] = {}
     """Models on a data set that only some of them are run on, at every scale."""
-    experiments: dict[str, dict[str, list[str]]] = {}
+    seeds: dict[str, dict[str, PositiveInt]] = {}
+    """How many seeds, by scale or ``default``, then by model or ``default``; one without. The configuration's
+    ``seeds`` stand in place of them."""
+    experiments: dict[str, dict[str, list[Name]]] = {}
     """Where a table joins several measurements: the models of each, likewise."""
 
     def models_at(self, scale: str) -> list[str]:
@@ -139,6 +143,11 @@ class Result(Strict):
             for model in models
             if model in self.models_on.get(dataset, models)
         ]
+
+    def seeds_at(self, scale: str, model: str) -> int:
+        """How many seeds of a model at a scale."""
+        counts = self.seeds.get(scale, self.seeds.get(DEFAULT, {}))
+        return counts.get(model, counts.get(DEFAULT, 1))
 
     def measured_at(self, scale: str, experiment: str) -> list[str]:
         """Models of one of its measurements at a scale."""
@@ -166,5 +175,8 @@ def load_results(files: list[Path]) -> dict[str, Result]:
     Raises:
         InputError: a file cannot be read, or has an unknown key or a value that does not fit.
     """
-    found = {path.stem: Result.checked(load_yaml(path), path) for path in map(Path, files)}
+    found = {
+        checked_name(path.stem, f"{path}: name of the file"): Result.checked(load_yaml(path), path)
+        for path in map(Path, files)
+    }
     return dict(sorted(found.items(), key=lambda item: (item[1].order, item[0])))

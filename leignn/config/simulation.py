@@ -68,8 +68,8 @@ class Analysis(Strict):
     reference: Reference
     """the reference trajectory"""
     distribution: Distribution
-    """what decides on stability: `rdf`, g(r); `pair_distances`, h(r), for a molecule; `bonds`, their lengths, for a gas
-    of molecules"""
+    """what decides on stability: `rdf`, g(r); `pair_distances`, h(r), for a molecule; `bonds`, their lengths, for a
+    gas of molecules"""
     images: Literal["nearest", "all"] = "nearest"
     """periodic images that g(r) counts: `nearest`, as MDSim, zero beyond half a small cell, or `all`"""
     window: PositiveFloat

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from leignn.config.base import Strict
+from leignn.config.names import Name
 
 OC20_TESTS = ["id", "ood_ads", "ood_cat", "ood_both"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -24,15 +25,15 @@ class ByParts(_Rule):
     """`parts`"""
     seed: NonNegativeInt
     """of what is drawn"""
-    train: str
+    train: Name
     """the training part"""
-    validation: str | None = None
+    validation: Name | None = None
     """a part, or"""
     validation_fraction: Fraction | None = None
     """a fraction of the training part"""
     subset: Annotated[float, Field(gt=0, le=1)] = 1.0
     """a random fraction of the training part, taken first"""
-    tests: Annotated[list[str], Field(min_length=1)]
+    tests: Annotated[list[Name], Field(min_length=1)]
     """parts that are evaluated"""
 
     @model_validator(mode="after")
@@ -116,7 +117,7 @@ class ByManifest(_Rule):
     """`manifest`"""
     path: str
     """CSV with columns split, system_id, frame and, where frames are in several parts, part"""
-    tests: Annotated[list[str], Field(min_length=1)] = ["test"]
+    tests: Annotated[list[Name], Field(min_length=1)] = ["test"]
     """names of its test splits"""
 
     @property

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from leignn.config.base import Name, Scale, Strict, load_yaml
+from leignn.config.base import Scale, Strict, load_yaml
 from leignn.config.merge import merge
+from leignn.config.names import Folder, Name, OptionalName
 from leignn.config.simulation import SomeSimulation
 from leignn.config.training import SomeTraining
 from leignn.errors import InputError
@@ -85,15 +86,17 @@ class Configuration(Strict):
     """`smoke` (continuous integration), `mini` (default, minutes on two cores), `hour` (one GPU hour),
     `paper` (published sizes): chooses the file in `scales/`, the hyperparameters in `models/`, what results
     show, and the run folder"""
-    run: Annotated[str, Field(coerce_numbers_to_str=True)] = ""
+    run: Annotated[OptionalName, Field(coerce_numbers_to_str=True)] = ""
     """name of this configuration: its results are `results/<run>/…`, its logs `logs/<run>/…`, so that those
-    of different configurations do not overwrite each other; letters, digits, _ and -; without, `results/…`"""
-    data_dir: str
+    of different configurations do not overwrite each other; of letters, digits, _ and -; without,
+    `results/…`"""
+    data_dir: Folder
     """folder for raw files, stores and split manifests (`raw/`, `stores/`, `splits/` below it)"""
-    samples_dir: str
+    samples_dir: Folder
     """folder with your own files: the `path` of a part with `source: {files: true}` is relative to it"""
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)]
-    """every model is trained once for each; tables show mean ± standard error"""
+    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] | None = None
+    """every model is trained once for each, in place of the number of seeds that results declare; tables show
+    mean ± standard error"""
     results: dict[str, Shown] = {}
     """by the name of a result (a file in `results/`): `models` and `datasets` in place of the declared"""
     simulation: Simulations
@@ -116,12 +119,9 @@ class Configuration(Strict):
     """minutes that a job asks a cluster for; a training that is stopped resumes"""
 
     @model_validator(mode="after")
-    def _name_of_a_folder(self) -> Self:
-        plain = self.run.replace("_", "").replace("-", "")
-        if self.run and (not plain.isascii() or not plain.isalnum() or self.run in TAKEN):
-            raise ValueError(
-                f"run: {self.run!r} is no name of letters, digits, _ and - (or one of {', '.join(TAKEN)})"
-            )
+    def _folder_of_its_own(self) -> Self:
+        if self.run in TAKEN:
+            raise ValueError(f"run: {self.run!r} is a folder that all results share")
         return self
 
 

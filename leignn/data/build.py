@@ -52,7 +52,25 @@ def build_store(dataset: Dataset, part: str, raw: Path, output: Path, workers: i
     if isinstance(description, LmdbPart):
         meta["y"] = description.y
     reference = description.energy_reference if isinstance(description, AsePart) else None
+    if isinstance(description, AsePart):
+        chunks = _with_named_labels(chunks, description, raw)
     write_store(output, _counted(chunks, f"{dataset.name}/{part}"), meta, reference)
+
+
+def _with_named_labels(
+    chunks: Iterable[list[Structure]], part: AsePart, raw: Path
+) -> Iterator[list[Structure]]:
+    """Refuse, at the end, names of labels that no frame has: they are misspelt."""
+    missing = {"energy_key": part.energy_key, "forces_key": part.forces_key}
+    for chunk in chunks:
+        if any(not np.isnan(s.energy) for s in chunk):
+            missing["energy_key"] = None
+        if any(not np.isnan(s.forces).all() for s in chunk):
+            missing["forces_key"] = None
+        yield chunk
+    for name, key in missing.items():
+        if key is not None and not (name == "energy_key" and part.energy == "ignore"):
+            raise InputError(f"{raw / part.path}: no frame has what {name} names, {key!r}")
 
 
 def _sources(description: Part, raw: Path) -> list[dict[str, Any]]:

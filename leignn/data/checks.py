@@ -59,6 +59,39 @@ def check(structure: Structure, labels: Labels, file: str) -> None:
         raise InputError(f"{name} has no forces (or NaN), which the data set declares for all frames")
 
 
+def check_all(structures: Sequence[Structure], labels: Labels, file: str) -> None:
+    """:func:`check` of many structures at once: of those only that are not plainly sound, one by one.
+
+    Raises:
+        InputError: as there, of the first.
+    """
+    natoms = np.array([len(s.pos) for s in structures])
+    if natoms.all():
+        first = np.cumsum(natoms) - natoms
+
+        def everywhere(of_atoms: np.ndarray) -> np.ndarray:
+            return np.logical_and.reduceat(of_atoms, first)
+
+        numbers = np.concatenate([s.atomic_numbers for s in structures])
+        pos = np.concatenate([s.pos for s in structures])
+        forces = np.concatenate([s.forces for s in structures])
+        cell = np.stack([s.cell for s in structures])
+        small = (np.abs(cell) <= LARGEST_POSITION).all((1, 2))
+        rank = np.linalg.matrix_rank(np.where(small[:, None, None], cell, 0), tol=1e-6)
+        sound = (
+            everywhere((numbers > 0) & (numbers <= LARGEST_ATOMIC_NUMBER))
+            & everywhere((np.abs(pos) <= LARGEST_POSITION).all(1))
+            & everywhere((np.abs(forces) <= LARGEST_FORCE).all(1))
+            & (np.abs([s.energy for s in structures]) <= LARGEST_ENERGY * natoms)
+            & (rank == 3)
+            & np.array([bool(s.system_id) and s.system_id.isprintable() for s in structures])
+        )
+    else:
+        sound = np.zeros(len(structures), dtype=bool)
+    for index in np.flatnonzero(~sound).tolist():
+        check(structures[index], labels, file)
+
+
 def _check_cell(structure: Structure, name: str) -> None:
     """Finite, and independent vectors along the periodic directions."""
     if (np.abs(structure.cell) <= LARGEST_POSITION).all():

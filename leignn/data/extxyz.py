@@ -5,16 +5,19 @@ So a single huge file is read as fast as many shards, with a bounded number of c
 
 import io
 import lzma
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from ase.io.extxyz import read_xyz
 
 from leignn.config.dataset import AsePart, Labels, ShardedPart
 from leignn.data.ase_frames import from_atoms, reason
-from leignn.data.checks import check, check_distances
+from leignn.data.checks import check, check_all, check_distances
+from leignn.data.extxyz_rows import NotPlainError, PlainFrame, plain_frames
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
@@ -77,6 +80,68 @@ def _frames(file: io.TextIOBase, path: Path) -> Iterator[str]:
 def parse(chunk: Text, part: ShardedPart | AsePart, labels: Labels, system: str) -> list[Structure]:
     """Parse one chunk; every failure names the file and the frame."""
     try:
+        found = _plain(chunk, part, labels, system)
+        check_all(found, labels, chunk.file)
+    except NotPlainError:
+        found = _any(chunk, part, labels, system)
+    check_distances(found, chunk.file)
+    return found
+
+
+def _plain(chunk: Text, part: ShardedPart | AsePart, labels: Labels, system: str) -> list[Structure]:
+    """The frames of a chunk in which there is nothing unusual.
+
+    Raises:
+        NotPlainError: there is, be it right or wrong.
+    """
+    keys = part if isinstance(part, AsePart) else AsePart(format="ase", path="")
+    found = []
+    for number, frame in enumerate(plain_frames(chunk.text, keys.forces_key or "forces")):
+        energy = None if keys.energy == "ignore" else frame.energy(keys.energy_key)
+        if isinstance(part, ShardedPart):
+            name, index, reference = chunk.labels[number]
+        else:
+            name, index, reference = *_identity(frame, part, system, chunk.first + number), 0.0
+            if labels.energy == "all" and keys.energy is None and energy is None:
+                raise NotPlainError("energy")
+            if labels.forces == "all" and frame.forces is None:
+                raise NotPlainError("forces")
+        forces = frame.forces
+        found.append(
+            Structure(
+                pos=frame.pos,
+                atomic_numbers=frame.atomic_numbers,
+                cell=frame.cell,
+                pbc=frame.pbc,
+                tags=frame.tags,
+                fixed=frame.fixed,
+                energy=math.nan if energy is None else energy - reference,
+                forces=np.full(frame.pos.shape, np.nan, np.float32) if forces is None else forces,
+                system_id=name,
+                frame=index,
+            )
+        )
+    return found
+
+
+def _identity(frame: PlainFrame, part: AsePart, system: str, number: int) -> tuple[str, int]:
+    """The system and the number of a frame, as :func:`leignn.data.ase_frames.from_atoms` finds them."""
+    if part.system_id is not None:
+        name = frame.value(part.system_id)
+        if not isinstance(name, str | int | np.integer | float):
+            raise NotPlainError(part.system_id)
+        system = str(name)
+    if part.frame is not None:
+        index = frame.value(part.frame)
+        if not isinstance(index, int | np.integer):
+            raise NotPlainError(part.frame)
+        number = int(index)
+    return system, number
+
+
+def _any(chunk: Text, part: ShardedPart | AsePart, labels: Labels, system: str) -> list[Structure]:
+    """The frames of any chunk, as ASE reads them."""
+    try:
         atoms = list(read_xyz(io.StringIO(chunk.text), index=slice(None)))
     except Exception as error:  # ase raises many kinds; find the frame that does
         frame = chunk.first + _first_bad_frame(chunk.text)
@@ -92,7 +157,6 @@ def parse(chunk: Text, part: ShardedPart | AsePart, labels: Labels, system: str)
             structure.energy -= reference
         check(structure, labels, chunk.file)
         found.append(structure)
-    check_distances(found, chunk.file)
     return found
 
 

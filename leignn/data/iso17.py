@@ -54,5 +54,6 @@ def _structure(row: AtomsRow, system: str, path: Path) -> Structure:
         labels = {"energy": row["total_energy"], "forces": row.data["atomic_forces"]}
         atoms = row.toatoms()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{where} has no usable total_energy and atomic_forces") from error
+        keys = ", ".join(sorted([*row.key_value_pairs, *row.data]))
+        raise InputError(f"{where} has no usable total_energy and atomic_forces; it has {keys}") from error
     return Structure.from_atoms(atoms, system, row.id, labels, where)

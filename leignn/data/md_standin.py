@@ -5,9 +5,10 @@ MDSim's AIMD trajectories are. All are in a periodic cube, started from a crysta
 brought to their temperature by a Langevin thermostat and then written at equal times:
 
 - *melt*: copper and gold, half and half, at 1500 K, of ASE's EMT, with a Nosé–Hoover thermostat;
-- *solid*: crystalline copper in whose gaps hydrogen diffuses, at 900 K, likewise (of EMT's parameters for hydrogen
-  ASE says that they are for fun);
-- *gas*: eight molecules of methane at 300 K, of :class:`leignn.data.methane.Methane`, with a Langevin thermostat.
+- *solid*: crystalline copper in whose gaps hydrogen diffuses, at 900 K, likewise (of EMT's parameters for
+  hydrogen ASE says that they are for fun);
+- *gas*: eight molecules of methane at 300 K, of :class:`leignn.data.methane.Methane`, with a Langevin
+  thermostat.
 """
 
 import argparse
@@ -38,8 +39,8 @@ DAMPING = 20  # time steps, as MDSim's
 
 @dataclass(frozen=True)
 class System:
-    """What is simulated: ``temperature`` in K, ``timestep`` in fs, ``every`` steps a frame after ``mixing`` steps,
-    ``friction`` in 1/fs of a Langevin thermostat, None for Nosé–Hoover's."""
+    """What is simulated: ``temperature`` in K, ``timestep`` in fs, ``every`` steps a frame after ``mixing``
+    steps, ``friction`` in 1/fs of a Langevin thermostat, None for Nosé–Hoover's."""
 
     build: Callable[[np.random.Generator], Atoms]
     potential: Callable[[], Calculator]

@@ -1,9 +1,9 @@
-"""Methane as a gas of whole molecules: an ASE calculator of springs in molecules and a smooth force between them.
+"""Methane as a gas of whole molecules: an ASE calculator of springs in molecules and a smooth force between.
 
-E = Σ k_CH/2 (r − r_CH)² + Σ k_HH/2 (r − r_HH)² + Σ 4ε [(σ/r)¹² − (σ/r)⁶] s(r): the springs over C–H and H–H of
-each molecule (Urey and Bradley's form, H–H keeps the angles), the last over C–C between molecules, with σ and ε of
-TraPPE-UA methane (Martin and Siepmann, J. Phys. Chem. B 102, 2569 (1998)). s falls from 1 to 0 with two continuous
-derivatives. Springs are our choice (C–H near 2900 1/cm): a stand-in, no model of methane's spectrum.
+E = Σ k_CH/2 (r − r_CH)² + Σ k_HH/2 (r − r_HH)² + Σ 4ε [(σ/r)¹² − (σ/r)⁶] s(r): the springs over C–H and H–H
+of each molecule (Urey and Bradley's form, H–H keeps the angles), the last over C–C between molecules, with σ
+and ε of TraPPE-UA methane (Martin and Siepmann, J. Phys. Chem. B 102, 2569 (1998)). s falls from 1 to 0 with two
+continuous derivatives. Springs are our choice (C–H near 2900 1/cm): a stand-in, no model of methane's spectrum.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ SPRING = np.array([CH_SPRING] * 4 + [HH_SPRING] * 6)
 
 
 class Methane(Calculator):
-    """Energy (eV) and forces (eV/Å) of molecules one after the other, carbon first, in a periodic rectangular cell
-    whose edges are longer than twice the cutoff."""
+    """Energy (eV) and forces (eV/Å) of molecules one after the other, carbon first, in a periodic rectangular
+    cell whose edges are longer than twice the cutoff."""
 
     implemented_properties = ["energy", "forces"]
 

@@ -82,7 +82,10 @@ def _arrays(path: Path, keys: _Keys) -> list[np.ndarray]:
     content = read_arrays(path)
     names = [name for name in keys if name is not None]
     if missing := [name for name in names if name not in content]:
-        raise InputError(f"{path} has no array {missing[0]!r}: it should have {', '.join(names)}")
+        raise InputError(
+            f"{path} has no array {missing[0]!r}: it should have {', '.join(names)}, "
+            f"it has {', '.join(content)}"
+        )
     charges, coords = content[keys.charges], content[keys.coords]
     if charges.ndim != 1 or coords.ndim != 3:
         raise InputError(

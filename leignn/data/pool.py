@@ -7,6 +7,9 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+
+from leignn.data.store import PER_ATOM, PER_STRUCTURE
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 
@@ -36,7 +39,7 @@ def in_pool(
         def first() -> list[Structure]:
             file, future = pending.popleft()
             try:
-                return future.result()
+                return _unpacked(*future.result())
             except BrokenProcessPool as error:
                 raise InputError(
                     f"{file}: the process that read it died: it is damaged, or the memory is full"
@@ -44,7 +47,7 @@ def in_pool(
 
         try:
             for chunk in chunks:
-                pending.append((chunk.file, pool.submit(work, chunk, *args)))
+                pending.append((chunk.file, pool.submit(_packed, work, chunk, *args)))
                 if len(pending) >= 2 * workers:
                     yield first()
             while pending:
@@ -52,3 +55,22 @@ def in_pool(
         finally:
             for _, future in pending:
                 future.cancel()
+
+
+def _packed(
+    work: Callable[..., list[Structure]], *args: Any
+) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """The work's structures with one array for all atoms, which a pipe takes a tenth of the time for."""
+    structures = work(*args)
+    arrays = {name: np.concatenate([getattr(s, name) for s in structures]) for name in PER_ATOM}
+    rest = [{name: getattr(s, name) for name in PER_STRUCTURE} | {"natoms": len(s.pos)} for s in structures]
+    return arrays, rest
+
+
+def _unpacked(arrays: dict[str, np.ndarray], rest: list[dict[str, Any]]) -> list[Structure]:
+    ends = np.cumsum([values.pop("natoms") for values in rest]).tolist()
+    found = []
+    for start, end, values in zip([0, *ends], ends, rest, strict=False):
+        per_atom: dict[str, Any] = {name: array[start:end] for name, array in arrays.items()}
+        found.append(Structure(**per_atom, **values))
+    return found

@@ -20,7 +20,7 @@ from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.splits import ByCounts, ByManifest, ByMDSim, ByOC20, ByParts, Splits
 from leignn.data.store import BLOCK, Store
 from leignn.errors import InputError
-from leignn.files import read_csv, replacing, write_json
+from leignn.files import read_csv, read_json, replacing, write_json
 from leignn.provenance import sha256
 
 COLUMNS = ["part", "index", "system_id", "frame"]
@@ -39,6 +39,9 @@ def main(args: argparse.Namespace) -> None:
     for name, table in splits.items():
         if table.empty:
             raise InputError(f"{args.dataset}: split {name!r} is empty: {dataset.splits.plain()}")
+    for name in _written_before(args.output):
+        if name not in splits:  # of another rule; Frames would find it
+            (args.output / f"{name}.csv").unlink(missing_ok=True)
     for name, table in splits.items():
         with replacing(args.output / f"{name}.csv") as temporary:
             table.to_csv(temporary, index=False, columns=COLUMNS)
@@ -50,6 +53,15 @@ def main(args: argparse.Namespace) -> None:
         "stores": {part: sha256(store.path / "store.json") for part, store in stores.items()},
     }
     write_json(args.output / "splits.json", summary)
+
+
+def _written_before(folder: Path) -> list[str]:
+    """Splits whose manifests are in a folder because this command wrote them; users' own are left alone."""
+    try:
+        names = read_json(folder / "splits.json")["structures"]
+    except (InputError, KeyError):
+        return []
+    return [name for name in names if Path(name).name == name]
 
 
 def make_splits(rule: Splits, stores: dict[str, Store]) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:

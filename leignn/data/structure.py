@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.constraints import FixAtoms
+from ase.constraints import FixAtoms, FixCartesian
 from numpy.typing import DTypeLike
 
 from leignn.errors import InputError
@@ -22,7 +22,7 @@ class Structure:
         cell: (3, 3) float64, lattice vectors in rows, Å; zero rows where there are none.
         pbc: (3,) bool.
         tags: (n,) int8; 0 subsurface, 1 surface, 2 adsorbate as in Open Catalyst.
-        fixed: (n,) bool; atoms that do not move and whose forces do not count.
+        fixed: (n,) bool; atoms that move in no direction and whose forces do not count.
         energy: eV; NaN if missing.
         forces: (n, 3) float32, eV/Å; NaN if missing.
         system_id, frame: where the structure comes from.
@@ -60,10 +60,12 @@ class Structure:
                 its field cannot hold.
         """
         n = len(atoms)
-        fixed = np.zeros(n, dtype=bool)
+        fixed = np.zeros((n, 3), dtype=bool)
         for constraint in atoms.constraints:
             if isinstance(constraint, FixAtoms):
                 fixed[constraint.index] = True
+            elif isinstance(constraint, FixCartesian):
+                fixed[constraint.index] |= np.asarray(constraint.mask, dtype=bool)
         if labels is None:
             labels = atoms.calc.results if atoms.calc is not None else {}
         return cls(
@@ -72,7 +74,7 @@ class Structure:
             cell=as_type(atoms.cell.array, np.float64, (3, 3), f"{where}: cell"),
             pbc=as_type(atoms.pbc, np.bool_, (3,), f"{where}: pbc"),
             tags=as_type(atoms.get_tags(), np.int8, (n,), f"{where}: tags"),
-            fixed=fixed,
+            fixed=np.all(fixed, axis=1),
             energy=float(as_type(labels.get("energy", np.nan), np.float64, (), f"{where}: energy")),
             forces=as_type(
                 labels.get("forces", np.full((n, 3), np.nan)), np.float32, (n, 3), f"{where}: forces"

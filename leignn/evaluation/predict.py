@@ -14,10 +14,10 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from tqdm import tqdm
 
-from leignn.arguments import add_device, add_threads, output_folder, positive
+from leignn.arguments import add_device, add_threads, name, output_folder, positive
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import RunFailedError
-from leignn.files import replacing_folder
+from leignn.files import replacing_folder, write_arrays
 from leignn.finite import non_finite
 from leignn.memory import is_out_of_memory
 from leignn.provenance import sha256
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, required=True, help="the run's folder, with checkpoint.pt")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
-    parser.add_argument("--predict", nargs="+", required=True, help="names of splits, e.g. id ood_both")
+    parser.add_argument("--predict", type=name, nargs="+", required=True, help="splits, e.g. id ood_both")
     parser.add_argument("--output", type=output_folder, required=True, help="folder for <split>.npz")
     parser.add_argument("--batch-size", type=positive, default=32, help="structures at once")
     add_threads(parser)
@@ -57,7 +57,8 @@ def main(args: argparse.Namespace) -> None:
                     trained.admit(_untrained(frames, trained))
                 energy, forces = predict(trained, frames, args.batch_size, args.device)
                 origin = json.dumps(made_from(args.run, args.stores, args.splits / f"{split}.csv", frames))
-                np.savez(folder / f"{split}.npz", energy=energy, forces=forces, made_from=origin)
+                arrays = {"energy": energy, "forces": forces, "made_from": np.array(origin)}
+                write_arrays(folder / f"{split}.npz", arrays)
 
 
 def made_from(run: Path, stores: Path, manifest: Path, frames: Frames) -> dict[str, str]:

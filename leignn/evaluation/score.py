@@ -14,7 +14,7 @@ from leignn.data.frames import Frames, SequentialBatches
 from leignn.errors import InputError, RunFailedError
 from leignn.evaluation.metrics import MetricSums, Predicted
 from leignn.evaluation.predict import FAILURE, made_from
-from leignn.files import read_arrays, read_json, write_json
+from leignn.files import read_json, read_own_arrays, write_json
 from leignn.finite import non_finite
 from leignn.identity import differences, digest
 from leignn.provenance import sha256
@@ -75,7 +75,7 @@ def _scored(args: argparse.Namespace, path: Path) -> dict[str, float | int | Non
     manifest = args.splits / f"{path.stem}.csv"
     frames = Frames(args.stores, manifest, None)
     try:
-        origin = json.loads(str(read_arrays(path)["made_from"]))
+        origin = json.loads(str(read_own_arrays(path)["made_from"]))
     except (KeyError, ValueError) as error:
         raise InputError(f"{path} does not say what it was made from: predict anew") from error
     if changed := differences(origin, made_from(args.run, args.stores, manifest, frames)):
@@ -94,7 +94,7 @@ def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | No
         InputError: the predictions cannot be read or are not of this split.
         RunFailedError: one is not finite.
     """
-    arrays = read_arrays(predictions)
+    arrays = read_own_arrays(predictions)
     try:
         energy, forces = arrays["energy"], arrays["forces"]
     except KeyError as error:

@@ -15,7 +15,7 @@ from leignn.config.dataset import DATASET_HELP, load_dataset
 from leignn.config.run import load_run_config
 from leignn.config.simulation import Analysis
 from leignn.errors import InputError
-from leignn.files import read_arrays, read_json, verify_file, write_arrays, write_json
+from leignn.files import read_json, read_own_arrays, verify_file, write_arrays, write_json
 from leignn.md.analysis import curves_of, observables
 from leignn.md.record import GROWING
 from leignn.md.trajectory import TooShortError, simulated_trajectory
@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
     }
     curves: dict[str, np.ndarray] = {}
     if outcome["status"] != "failed":
-        reference = read_arrays(args.reference)
+        reference = read_own_arrays(args.reference)
         for name in GROWING:
             verify_file(args.simulation / name, outcome)
         try:

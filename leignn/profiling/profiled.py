@@ -56,7 +56,7 @@ class Profiled:
         self.optimizer.zero_grad(set_to_none=True)
         errors = absolute_errors(self.potential(batch), batch, 0.0)
         loss = self.training.energy_weight * errors.energy + self.training.forces_weight * errors.forces
-        loss.backward()
+        loss.backward(inputs=self.parameters)
         torch.nn.utils.clip_grad_norm_(self.parameters, self.training.clip_norm)
         self.optimizer.step()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from leignn.arguments import output_folder
 from leignn.config.result import load_results
 from leignn.errors import InputError
 from leignn.files import replacing, write_text
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
     parser.add_argument("--readme", type=Path, required=True, help="README.md")
     parser.add_argument(
-        "--output", type=Path, required=True, help="folder of the pictures, beside the README"
+        "--output", type=output_folder, required=True, help="folder of the pictures, beside the README"
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from leignn.arguments import output_file
-from leignn.files import read_arrays, read_csv, read_json, verify_file
+from leignn.errors import InputError
+from leignn.files import read_csv, read_json, read_own_arrays, verify_file
 from leignn.schemas import validate
 
 REFERENCE = "#000000"
@@ -38,7 +39,7 @@ class Simulation:
     def curves(self) -> dict[str, Any]:
         """Arrays of ``observables.npz`` (see :func:`leignn.md.analysis.curves_of`)."""
         verify_file(self.folder / "observables.npz", self.observables)
-        return read_arrays(self.folder / "observables.npz")
+        return read_own_arrays(self.folder / "observables.npz")
 
     def thermo(self) -> pd.DataFrame:
         """``thermo.csv``."""
@@ -67,6 +68,17 @@ def load_simulations(paths: list[Path]) -> list[Simulation]:
     return found
 
 
-def load_references(paths: list[Path]) -> dict[str, dict[str, Any]]:
-    """Curves of the reference trajectories, by the data set their files are called after."""
-    return {path.stem: read_arrays(path) for path in paths}
+def load_references(paths: list[Path], simulations: list[Simulation]) -> dict[str, dict[str, Any]]:
+    """Curves of the reference trajectories, by the data set their files are called after.
+
+    Raises:
+        InputError: a file cannot be read, or that of a simulation's data set is not among them.
+    """
+    found = {path.stem: read_own_arrays(path) for path in paths}
+    for simulation in simulations:
+        if simulation.dataset not in found:
+            raise InputError(
+                f"{simulation.folder} is a simulation of {simulation.dataset}, whose reference "
+                f"{simulation.dataset}.npz is not among {', '.join(map(str, paths))}"
+            )
+    return found

@@ -74,6 +74,10 @@ class TrainingModule(pl.LightningModule):
             self.train_forces_mae.update(errors.forces, errors.forces_count)
         return loss
 
+    def backward(self, loss: Tensor) -> None:
+        """To the parameters only: where forces are a gradient, the loss reaches positions, too."""
+        loss.backward(inputs=[p for p in self.potential.parameters() if p.requires_grad])
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         output = self.potential(batch)
         loader: Any = self.trainer.val_dataloaders

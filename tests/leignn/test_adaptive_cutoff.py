@@ -6,10 +6,15 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from torch import Tensor
 
-from leignn.adaptive_cutoff import MEAN_ENVELOPE, STEEPNESS, adaptive_cutoffs
+from leignn.adaptive_cutoff import MEAN_ENVELOPE, STEEPNESS, AdaptiveCutoff
 from leignn.model import envelope
 
 CUTOFF = 6.0
+
+
+def adaptive_cutoffs(d: Tensor, target: Tensor, atoms: int, cutoff: float, neighbors: int) -> Tensor:
+    radii = AdaptiveCutoff(cutoff, neighbors)
+    return radii(radii.search(d.detach(), target, atoms), d, target)
 
 
 def crowd(atoms: int, neighbors: int, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ SPEC = GraphSpec(5.0, 30, "ties")  # no structure here has a tie that this rule 
 VARIANTS = {
     "leignn": {},
     "vanilla_nmu": {"global_phases": False},
+    "leignn_component": {"global_scope": "component"},
     "vanilla": {"global_phases": False, "update": "painn"},
 }
 
@@ -103,18 +104,40 @@ def test_edges_of_the_loader_and_of_the_model_agree(model, atoms) -> None:
         assert_close(from_model[name].numpy(), from_loader[name].numpy())
 
 
-def test_without_global_phases_distant_molecules_do_not_interact() -> None:
-    torch.manual_seed(0)
-    local = LEIGNN(SPEC, 16, 3, 12, global_phases=False).double()
-    torch.manual_seed(0)
-    coupled = LEIGNN(SPEC, 16, 3, 12).double()
+def test_only_global_phases_of_a_structure_let_distant_molecules_interact() -> None:
+    networks = []
+    for changes in ({"global_phases": False}, {"global_scope": "component"}, {}):
+        torch.manual_seed(0)
+        networks.append(LEIGNN(SPEC, 16, 3, 12, **changes).double())
     water, ethanol = molecule("H2O"), molecule("CH3CH2OH")
     far = ethanol.copy()
     far.translate([100.0, 0.0, 0.0])
-    for net, interacts in ((local, False), (coupled, True)):
+    for net, interacts in zip(networks, (False, False, True), strict=True):
         apart = predict(net, water)[0] + predict(net, ethanol)[0]
         together = predict(net, water + far)[0]
         assert np.allclose(together, apart, atol=1e-9) != interacts
+
+
+def test_in_a_connected_structure_the_component_is_the_structure() -> None:
+    """To the last bit; and a structure of two parts has two means, in one batch with others."""
+    torch.manual_seed(0)
+    whole, parts = LEIGNN(SPEC, 16, 3, 12), LEIGNN(SPEC, 16, 3, 12, global_scope="component")
+    parts.load_state_dict(whole.state_dict())
+    connected = [structures()[name] for name in ("slab", "molecule", "isolated atom", "triclinic")]
+    for found, expected in zip(
+        predict(parts.double(), *connected), predict(whole.double(), *connected), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+    far = molecule("CH3CH2OH")
+    far.translate([30.0, 0.0, 0.0])
+    mixed = predict(parts, connected[0], molecule("H2O") + far, connected[3])[0]
+    singles = [predict(parts, a)[0][0] for a in (connected[0], molecule("H2O"), far, connected[3])]
+    assert_close(mixed, np.array([singles[0], singles[1] + singles[2], singles[3]]))
+
+
+def test_a_scope_that_is_none() -> None:
+    with pytest.raises(TypeError, match="global_scope is 'structure' or 'component', not 'atom'"):
+        LEIGNN(SPEC, 16, 1, 12, global_scope="atom")
 
 
 def sums_of(model: LEIGNN, batch: Batch, weights: Tensor) -> Tensor:

@@ -60,3 +60,29 @@ def test_a_store_in_an_odd_folder(project) -> None:
     assert done.returncode == 0, done.stderr
     assert (project / ODD / "splits/oc20_standin/train.csv").exists()
     assert not (project / "data").exists()
+
+
+RUN = "results/runs/oc20_standin/mini"
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        (f"{RUN}/nosuch/seed0/checkpoint.pt", "unknown model 'nosuch': config/models has"),
+        (f"{RUN}/e2gnn/seed0/checkpoint.pt", "'e2gnn' is another name of the model 'leignn'"),
+        ("results/runs/nosuch/mini/leignn/seed0/metrics.json", "unknown data set 'nosuch'"),
+        ("results/runs/my data/mini/leignn/seed0/metrics.json", "data set: 'my data' is no name"),
+        ("results/runs/oc20_standin/huge/leignn/seed0/log.csv", "scale: 'huge' is none of smoke, mini"),
+        ("results/runs/oc20_standin/paper/leignn/seed0/log.csv", "needs --config scale=paper"),
+        (f"{RUN}/leignn/seed0/md/start0/outcome.json", "data set 'oc20_standin' has no key 'md'"),
+        ("data/stores/oc20_standin/nosuch", "data set 'oc20_standin' has no part 'nosuch'"),
+        ("data/archives/nosuch", "has no 'nosuch', only rmd17"),
+        ("data/splits/a.b", "data set: 'a.b' is no name"),
+    ],
+)
+def test_a_target_that_cannot_be_is_one_sentence(project, target, sentence) -> None:
+    """Not in a dry run alone, and the folder is not left locked."""
+    done = snakemake(target, folder=project)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert sentence in done.stderr.splitlines()[-1]
+    assert not list((project / ".snakemake" / "locks").glob("*"))

@@ -1,6 +1,8 @@
 # What all rules share: the plan (leignn/plan.py), and thin functions of wildcards. Nothing imports torch.
+import functools
 import shlex
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 # The library lies beside the workflow, wherever that is run: here and in its jobs.
@@ -14,16 +16,38 @@ from leignn.plan import DRAWN_MODEL, Plan
 from leignn.resources import config_file
 
 
-def stop(error):
-    """End with one sentence and exit code 2, as the commands do."""
-    print(f"error: {error}", file=sys.stderr, flush=True)
-    sys.exit(2)
+@contextmanager
+def in_one_sentence():
+    """End with one sentence and exit code 2 on bad input, as the commands do."""
+    try:
+        yield
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
 
 
-try:
-    PLAN = Plan.of(config)
-except InputError as error:
-    stop(error)
+class Told:
+    """The plan as the rules ask it: a target that it does not know ends in one sentence, too."""
+
+    def __init__(self, plan):
+        self._plan = plan
+
+    def __getattr__(self, name):
+        with in_one_sentence():
+            found = getattr(self._plan, name)
+        if not callable(found):
+            return found
+
+        @functools.wraps(found)
+        def method(*arguments):
+            with in_one_sentence():
+                return found(*arguments)
+
+        return method
+
+
+with in_one_sentence():
+    PLAN = Told(Plan.of(config))
 
 SETTINGS = PLAN.configuration.model_dump()
 DATA, RESULTS, LOGS = SETTINGS["data_dir"], PLAN.folder, PLAN.logs
@@ -68,6 +92,7 @@ def resolved_run(wildcards):
 
 
 def model_file(wildcards):
+    resolved_run(wildcards)  # a run that cannot be configured is told at once
     return PLAN.model(wildcards.model).file
 
 
@@ -88,11 +113,16 @@ def statistics_argument(wildcards, input):
 
 
 def part_of(wildcards):
-    return PLAN.dataset(wildcards.dataset).parts[wildcards.part].plain()
+    return PLAN.part(wildcards.dataset, wildcards.part).plain()
 
 
 def labels_of(wildcards):
     return PLAN.dataset(wildcards.dataset).labels.plain()
+
+
+def analysis_of(wildcards):
+    """What a data set asks of trajectories."""
+    return PLAN.dataset(wildcards.dataset).dynamics.plain()
 
 
 def manifest_input(wildcards):
@@ -191,14 +221,15 @@ def table_title(wildcards):
     return {"result": PLAN.results[wildcards.table].title}
 
 
+# Whether there is such a data set, part, model, scale or archive, the plan says in a sentence.
 wildcard_constraints:
-    dataset="[A-Za-z0-9_]+",
-    part="[A-Za-z0-9_]+",
-    model="[A-Za-z0-9_]+",
-    scale="[a-z]+",
-    seed=r"\d+",
-    start=r"\d+",
+    dataset="[^/]+",
+    part="[^/]+",
+    model="[^/]+",
+    scale="[^/]+",
+    seed=r"0|[1-9]\d*",
+    start=r"0|[1-9]\d*",
     purpose="simulation|limitations",
     system="melt|solid|gas",
     table="|".join(PLAN.built),
-    archive="[a-z0-9_]+",
+    archive="[^/]+",

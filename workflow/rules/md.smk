@@ -23,7 +23,7 @@ rule generate_md_standin:
 
 rule analyse_reference:
     input:
-        dataset=dataset_files,
+        dataset=ancient(dataset_files),
         stores=stores_input,
     output:
         f"{DATA}/references/{{dataset}}.npz",
@@ -38,6 +38,7 @@ rule analyse_reference:
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         code=PLAN.code("analyse-reference"),
+        analysis=analysis_of,
         stores=stores_folder,
     message:
         "Computing the observables of the reference trajectory of {wildcards.dataset}"
@@ -108,7 +109,7 @@ rule analyse_simulation:
     input:
         outcome=f"{SIMULATION}/outcome.json",
         config=f"{RUN}/config.yaml",
-        dataset=dataset_files,
+        dataset=ancient(dataset_files),
         reference=f"{DATA}/references/{{dataset}}.npz",
     output:
         observables=f"{SIMULATION}/observables.json",
@@ -124,6 +125,7 @@ rule analyse_simulation:
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         code=PLAN.code("analyse-simulation"),
+        analysis=analysis_of,
         folder=subpath(input.outcome, parent=True),
         run=subpath(input.config, parent=True),
     message:

@@ -1,4 +1,4 @@
-"""Hold the paper's claims against the results tables: true, false, or not run.
+"""Hold the paper's claims against the results tables: true, false, undecided, or not run.
 
 The claims are in ``config/published/claims.yaml``; :mod:`leignn.report.claims.kinds` has the kinds of check.
 The same check on the ``_published`` columns says whether the paper's own numbers bear a claim out.
@@ -16,11 +16,9 @@ from leignn.config.claims import Claim, Claims, Rows
 from leignn.config.result import Table, load_results
 from leignn.errors import InputError
 from leignn.files import replacing
-from leignn.report.claims.kinds import CHECKS, Finding, Get, Title, criterion, number
+from leignn.report.claims.kinds import CHECKS, Finding, Get, Title, Value, criterion, number
 from leignn.report.tables.columns import column_titles
 from leignn.report.tables.read import read_table
-
-NOT_RUN = "not run"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +101,7 @@ class _Holder:
     def _row(self, group: pd.DataFrame, reason: str) -> dict[str, str]:
         """The claim's row for one measurement; ``reason`` says why there is none."""
         claim, title = self.claim, self.title
-        measured, published = Finding(None, reason), Finding(None, "")
+        measured, published = Finding("not run", reason), Finding("not run", "")
         if not reason:
             check = CHECKS[claim.check]
             of_paper, of_ours = (self._getter(group, suffix) for suffix in ("_published", ""))
@@ -111,8 +109,8 @@ class _Holder:
             others = of_paper if claim.against == "published" else of_ours
             short = self._too_short(of_ours)
             found = check(claim, lambda m, c: (of_ours if m == claim.model else others)(m, c), title)
-            measured = Finding(None, short) if short else found
-        decided = measured.holds is not None
+            measured = Finding("not run", short) if short else found
+        ran = measured.verdict != "not run"
         first = group.iloc[0].to_dict() if len(group) else {}
         return {
             "id": claim.id,
@@ -121,11 +119,11 @@ class _Holder:
             "where": claim.where,
             "table": self.name,
             "criterion": criterion(claim, title),
-            "published": claim.published if published.holds is None else published.words,
-            "published_verdict": {True: "true", False: "false", None: ""}[published.holds],
-            "measured": measured.words if decided else "",
-            "verdict": {True: "true", False: "false", None: NOT_RUN}[measured.holds],
-            "reason": "" if decided else measured.words,
+            "published": claim.published if published.verdict == "not run" else published.words,
+            "published_verdict": "" if published.verdict == "not run" else published.verdict,
+            "measured": measured.words if ran else "",
+            "verdict": measured.verdict,
+            "reason": "" if ran else measured.words,
             **{key: _word(first.get(key)) for key in ("dataset", "scale", "device")},
             "stand_in": _word(first.get("stand_in")).lower(),
         }
@@ -133,18 +131,24 @@ class _Holder:
     def _too_short(self, get: Get) -> str:
         """Which of the claim's requirements the measurement does not meet; "" if none."""
         for column, least in self.claim.requires.items():
-            if not (value := get(self.claim.model, column)) >= least:
+            if not (value := get(self.claim.model, column).value) >= least:
                 return f"{self.title(column)} of {self.claim.model} is {number(value)}, not {least:g}"
         return ""
 
     def _getter(self, group: pd.DataFrame, suffix: str) -> Get:
+        """Values of the columns with ``suffix``. What is published is exact, and a column without one of its
+        standard errors beside it."""
         rows = group.drop_duplicates(self.label).set_index(self.label)
 
-        def get(model: str, column: str) -> float:
+        def cell(model: str, column: str) -> float:
+            return float(pd.to_numeric(rows.at[model, column], errors="coerce"))
+
+        def get(model: str, column: str) -> Value:
             if model not in rows.index or column + suffix not in rows:
-                return np.nan
-            value = float(pd.to_numeric(rows.at[model, column + suffix], errors="coerce"))
-            return abs(value) if self.how.magnitude else value
+                return Value(np.nan, np.nan)
+            value, errors = cell(model, column + suffix), f"{column}_stderr"
+            error = cell(model, errors) if not suffix and errors in rows else 0.0
+            return Value(abs(value) if self.how.magnitude else value, error)
 
         return get
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Batch
 
-from leignn.arguments import output_file
+from leignn.arguments import name, output_file
 from leignn.backend import plain
 from leignn.data.frames import Frames, collate
 from leignn.data.structure import Structure
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="RUN/checkpoint.pt of LEIGNN")
     parser.add_argument("--stores", type=Path, required=True, help="folder with one store a part")
     parser.add_argument("--splits", type=Path, required=True, help="folder of the split manifests")
-    parser.add_argument("--split", required=True, help="the split whose smallest structure is drawn")
+    parser.add_argument("--split", type=name, required=True, help="split whose smallest structure is drawn")
     parser.add_argument("--output", type=output_file, required=True, help="figure (.svg)")
 
 

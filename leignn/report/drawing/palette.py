@@ -19,6 +19,7 @@ LOOKS = {
     "Vanilla": Look("#D55E00", ":"),
     "Vanilla + NMU": Look("#D55E00", "--"),
     "LEIGNN-C": Look("#D55E00", "-."),
+    "LEIGNN (component)": Look("#A34700", ":"),
     "PaiNN_Direct": Look("#0072B2", "-"),
     "PaiNN": Look("#0072B2", "--"),
     "GemNet-dT": Look("#332288", "-"),

@@ -26,7 +26,8 @@ FAINT: dict[str, Any] = {"color": REFERENCE, "alpha": 0.35}
 
 
 def main(args: argparse.Namespace) -> None:
-    plot(load_simulations(args.simulations), load_references(args.references), args.output)
+    simulations = load_simulations(args.simulations)
+    plot(simulations, load_references(args.references, simulations), args.output)
 
 
 def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], output: Path) -> None:
@@ -69,9 +70,10 @@ def _draw_forces(axis: Axes, reference: dict[str, Any], members: list[Simulation
             title = _title(simulation)
             own = _in_pairs(simulation.curves()[f"force_density/{element}"]) / height
             label = title if number == 0 else None
+            own = np.minimum(own, APART)  # of a model that hardly learnt, the height would hide all others
             axis.plot(_in_pairs(centres), own + shift, linewidth=1.1, label=label, **line_of(title))
         axis.text(edges[-1], shift + 0.06, element, ha="right", fontsize=9)
-    axis.set(xlabel="|F| (eV/Å)", ylabel="density (in units of the reference's largest)", yticks=[])
+    axis.set(xlabel="|F| (eV/Å)", ylabel=f"density, of the reference's largest, up to {APART}", yticks=[])
     axis.spines[["top", "right"]].set_visible(False)
 
 

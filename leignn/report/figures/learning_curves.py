@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +13,9 @@ from matplotlib.ticker import LogFormatter
 from leignn.arguments import output_file
 from leignn.report.drawing.style import line_of, save_figure
 from leignn.report.runs import LEARNING_CURVES, TRIVIAL, Run, load_runs
+
+FORCES = "val_forces_mae_mev_per_ang"
+LEVEL: dict[str, Any] = {"color": "0.5", "linestyle": (0, (6, 3)), "linewidth": 1}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +30,8 @@ def main(args: argparse.Namespace) -> None:
 def plot_learning_curves(runs: list[Run], output: Path) -> None:
     """Draw each model's mean over its seeds, and the band from the best seed to the worst.
 
-    The trivial predictor is a dashed line. Beside each row of panels stand its models.
+    The trivial predictor is a dashed line; where it was not run, zero forces on the test split. Beside each
+    panel stand its models.
     """
     datasets = list(dict.fromkeys(run.config.dataset for run in runs))
     figure, axes = plt.subplots(
@@ -42,6 +47,8 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
         for axis, (column, label) in zip(row, LEARNING_CURVES.items(), strict=True):
             for title, log in logs.items():
                 _draw(axis, log.dropna(subset=column), column, title)
+            if TRIVIAL not in logs and column == FORCES and (level := _zero_forces(members)) is not None:
+                axis.axhline(level, **LEVEL, label="Zero forces, test split")
             axis.set(xlabel="optimiser steps", ylabel=label, yscale="log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))  # decades: fewer, all
@@ -62,7 +69,7 @@ def _draw(axis: Axes, log: pd.DataFrame, column: str, title: str) -> None:
         return
     if title == TRIVIAL:
         level = log[column].iloc[-1]
-        axis.axhline(level, color="0.5", linestyle=(0, (6, 3)), linewidth=1, label=TRIVIAL)
+        axis.axhline(level, **LEVEL, label=TRIVIAL)
         return
     by_step = log.groupby("step")[column]
     line = line_of(title)
@@ -70,6 +77,12 @@ def _draw(axis: Axes, log: pd.DataFrame, column: str, title: str) -> None:
     axis.fill_between(
         by_step.mean().index, by_step.min(), by_step.max(), color=line["color"], alpha=0.15, lw=0
     )
+
+
+def _zero_forces(members: list[Run]) -> float | None:
+    """Mean absolute force (meV/Å) on the first test split, as scoring found it."""
+    splits = [split for run in members for split in run.metrics["splits"].values()]
+    return next((split["zero_forces_mae_mev_per_ang"] for split in splits), None)
 
 
 def _legend(axis: Axes) -> None:

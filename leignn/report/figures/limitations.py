@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def plot_limitations(table: pd.DataFrame, output: Path) -> None:
-    """Draw a panel for each experiment, one line a model: dashed where forces are gradients.
+    """Draw a panel for each experiment, one line a model; of the drift dashed where forces are gradients.
 
     Seeds are averaged. Simulations that stopped are left out; the table has them.
     """
@@ -78,16 +78,13 @@ def plot_limitations(table: pd.DataFrame, output: Path) -> None:
 
 def _draw(axis: Axes, rows: pd.DataFrame, column: str) -> None:
     """One model's line; differences of pairs are drawn as sizes, at least a tenth of the rounding."""
-    direct = bool(rows["direct_forces"].iloc[0])
     groups = rows.groupby(column)
     values, errors = groups["value"].mean(), groups["stderr"].mean()
     if column == "separation_ang":
         values = values.abs().clip(lower=ROUNDING / 5)
-    style: dict[str, Any] = {
-        "color": line_of(rows["model"].iloc[0])["color"],
-        "linestyle": "-" if direct else "--",
-        "linewidth": 1.4,
-    }
+    style: dict[str, Any] = {**line_of(rows["model"].iloc[0]), "linewidth": 1.4}
+    if column != "separation_ang":
+        style["linestyle"] = "-" if rows["direct_forces"].iloc[0] else "--"
     axis.errorbar(
         values.index, values, errors.fillna(0), label=rows["model"].iloc[0], marker="o", markersize=4, **style
     )

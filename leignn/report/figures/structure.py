@@ -31,7 +31,8 @@ __all__ = ["add_arguments", "main"]
 
 
 def main(args: argparse.Namespace) -> None:
-    plot(load_simulations(args.simulations), load_references(args.references), args.output)
+    simulations = load_simulations(args.simulations)
+    plot(simulations, load_references(args.references, simulations), args.output)
 
 
 def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], output: Path) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 from leignn.config.result import Table
 from leignn.report.page.grid import measured_blocks
 from leignn.report.runs import Run
+from leignn.report.tables.cells import alone
 from leignn.report.tables.columns import printed
 from leignn.report.tables.special import RANK_CORRELATION, SPECIAL_ROWS
 
@@ -34,7 +35,7 @@ def what_was_run(runs: list[Run]) -> list[str]:
     data = dict.fromkeys(run.config.dataset_info.title for run in runs)
     scales = dict.fromkeys(run.config.scale for run in runs)
     hours = sum(run.metrics["train_seconds"] or 0 for run in runs) / 3600
-    duration = f"{hours:.1f} hours" if hours >= 1.5 else f"{60 * hours:.0f} minutes"
+    duration = f"{hours:.1f} hours" if hours >= 1.5 else _count(round(60 * hours), "minute")
     what = f"{_count(len(runs), 'training')} of {_count(len(models), 'model')}, {_count(len(seeds), 'seed')}"
     what += f", at scale {', '.join(scales)}: {duration} of training{f'; {failed} failed' if failed else ''}."
     sentences = [
@@ -78,7 +79,8 @@ def _block_line(block: pd.DataFrame, declared: Table) -> str:
     """Of one data set: the models, how often each is best, and how their order compares with the paper's."""
     models = block[~block["model"].isin(SPECIAL_ROWS) & (block["n_seeds"] > 0)]
     ranked = [f"{place.name}_rank" for place in printed(declared) if place.column.best]
-    first = {row["model"]: int((row[ranked] == 1).sum()) for _, row in models.iterrows()}
+    marked = [name for name in ranked if 1 in alone(models[name])]
+    first = {row["model"]: int((row[marked] == 1).sum()) for _, row in models.iterrows()}
     best = sorted((title for title in first if first[title]), key=lambda title: -first[title])
     words = f"{_count(len(models), 'model')} on {block['dataset_title'].iloc[0]}"
     if best:

@@ -214,7 +214,9 @@ def _measured_grid(title: str, block: pd.DataFrame, declared: Table, runs: list[
         rows.append(_row(model, found, first, failed, bool(apart) and not measured and not failed))
     columns = [*map(_heading, shown), *map(Column, counts.values())]
     columns += [_heading(place, paper=True) for place in apart]
-    best = "Of the measured models the best is bold, the second underlined."
+    best = (
+        "The best of the measured is bold, the second underlined, where two standard errors tell them apart."
+    )
     said = notes.about(block, declared, *([notes.APART] if apart else []))
     about = f"{said} {notes.counts(block, declared)} {best}"
     return Grid(title, "Model", columns, rows, [about, *notes.failures(block)])

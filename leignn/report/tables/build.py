@@ -15,6 +15,7 @@ from leignn.config.result import Table
 from leignn.errors import InputError
 from leignn.files import replacing, write_text
 from leignn.report.runs import TRIVIAL, Run, load_runs
+from leignn.report.significance import separated_ranks
 from leignn.report.simulations import Simulation, load_simulations
 from leignn.report.tables.columns import csv_columns, printed
 from leignn.report.tables.latex import to_latex
@@ -63,8 +64,8 @@ def build_table(
         The columns of :func:`leignn.report.tables.columns.csv_columns`: which data and model, what came of
         the runs, and for each printed number its mean, ``_stderr`` (over seeds, of observables over
         simulations), ``_count`` of simulations, ``_published``, ``_difference``, ``_rank`` (1 is best;
-        ties share the better rank) and ``_published_rank`` (among the models that were measured); then
-        means of the other columns.
+        those within two standard errors share it, without an error there is none) and
+        ``_published_rank`` (among the models that were measured); then means of the other columns.
 
     Raises:
         InputError: a run lacks a split or metric of the table, or its data set is no member of a family.
@@ -139,8 +140,9 @@ def _ranked(table: pd.DataFrame, declared: Table) -> pd.DataFrame:
     models, ranks = table[~table["model"].isin(SPECIAL_ROWS)], {}
     for name, column in ((place.name, place.column) for place in printed(declared)):
         if column.best:
-            how = {"method": "min", "ascending": column.best == "lowest"}
+            sign = 1 if column.best == "lowest" else -1
             both = models.dropna(subset=[name, f"{name}_published"])
-            ranks[f"{name}_rank"] = models[name].rank(**how)
-            ranks[f"{name}_published_rank"] = both[f"{name}_published"].rank(**how)
+            own = separated_ranks(sign * models[name], models[f"{name}_stderr"])
+            ranks[f"{name}_rank"] = pd.Series(own, models.index)
+            ranks[f"{name}_published_rank"] = (sign * both[f"{name}_published"]).rank(method="min")
     return table.join(pd.DataFrame(ranks))

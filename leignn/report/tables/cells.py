@@ -13,7 +13,11 @@ from leignn.report.tables.special import IMPROVEMENT, RANK_CORRELATION
 
 @dataclass(frozen=True)
 class Cell:
-    """A number ready to print: text, whether best (1) or second (2) of its column, or neither (0)."""
+    """A number ready to print: text, whether best (1) or second (2) of its column, or neither (0).
+
+    Best and second are marked only where they stand alone, see
+    :func:`leignn.report.significance.separated_ranks`.
+    """
 
     measured: str
     published: str
@@ -36,6 +40,7 @@ def cells(block: pd.DataFrame, shown: list[Place]) -> pd.DataFrame:
     result = pd.DataFrame(index=rows["model"], columns=[place.name for place in shown], dtype=object)
     for place in shown:
         ranks = rows.get(f"{place.name}_rank", pd.Series(np.nan, rows.index))
+        marked = alone(ranks)
         for i, row in rows.iterrows():
             unit = " %" if row["model"] == IMPROVEMENT else ""
             column = Column(decimals=2) if unit else place.column
@@ -43,11 +48,19 @@ def cells(block: pd.DataFrame, shown: list[Place]) -> pd.DataFrame:
                 printed_number(row.get(f"{place.name}{what}"), column)
                 for what in ("", "_stderr", "_published")
             )
-            rank = int(ranks[i]) if ranks.notna().sum() > 1 and ranks[i] in (1, 2) else 0
+            rank = int(ranks[i]) if ranks[i] in marked else 0
             measured = f"{measured} ± {stderr}" if measured and stderr else measured
             cell = Cell(measured and measured + unit, published and published + unit, rank)
             result.at[row["model"], place.name] = cell
     return result
+
+
+def alone(ranks: pd.Series) -> set[int]:
+    """1 where one model alone has the first of several ranks; with it 2, where likewise."""
+    counts = ranks.value_counts()
+    if len(counts) < 2 or counts.get(1) != 1:
+        return set()
+    return {1, 2} if counts.get(2) == 1 else {1}
 
 
 def rank_cells(block: pd.DataFrame, declared: Table, shown: list[Place]) -> pd.DataFrame:
@@ -59,7 +72,8 @@ def rank_cells(block: pd.DataFrame, declared: Table, shown: list[Place]) -> pd.D
     correlation = block[block["model"] == RANK_CORRELATION]
     if not declared.rank_correlation or correlation[names].isna().all(axis=None):
         return pd.DataFrame()
-    models = block[block[[f"{name}_rank" for name in names]].notna().any(axis=1)]
+    ranks = [f"{name}_{whose}" for name in names for whose in ("rank", "published_rank")]
+    models = block[block[ranks].notna().any(axis=1)]
     result = pd.DataFrame(index=[*models["model"], RANK_CORRELATION], columns=names, dtype=object)
     for name in names:
         for _, row in models.iterrows():

@@ -13,6 +13,10 @@ HEAD: dict[str, Kind] = {
     "model": "text",  # title of the model or name of a special row
     "status": "text",  # ok, not run, failed: …, percent or Spearman
     "n_seeds": "number",
+    "steps": "number",  # of a training; the mean over seeds
+    "batch_size": "number",
+    "train_seconds": "number",  # likewise
+    "graph": "text",  # cutoff and number of neighbours
     "parameters": "number",
     "source": "text",  # of the published values
 }

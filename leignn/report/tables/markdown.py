@@ -22,7 +22,11 @@ def to_markdown(table: pd.DataFrame, declared: Table) -> str:
     shown, lines = printed(declared), []
     heads = [place.title for place in shown]
     for block in blocks(table):
-        best = "" if block["scale"].iloc[0] == NOT_RUN else "Best **bold**, second *italic* of the measured."
+        best = (
+            ""
+            if block["scale"].iloc[0] == NOT_RUN
+            else "Best **bold**, second *italic* of the measured, where two standard errors tell them apart."
+        )
         lines += _rows(cells(block, shown), heads)
         lines += ["", escape(notes.about(block, declared)), escape(notes.counts(block, declared)), best]
         lines += ["", *map(escape, notes.failures(block)), ""]

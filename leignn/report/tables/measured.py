@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from leignn.config.result import Table
 from leignn.errors import InputError
@@ -21,6 +22,7 @@ def measured(runs: list[Run], simulations: list[Simulation], declared: Table) ->
     row: dict[str, Any] = {
         "status": status,
         "parameters": good[0].metrics["parameters"] if good else np.nan,
+        **(_training(good) if good else {}),
     }
     splits = {group: _splits(good, group, declared) for group in declared.groups or [""]}
     row["n_seeds"] = min((len(found) for found in splits.values() if found), default=0)
@@ -34,6 +36,17 @@ def measured(runs: list[Run], simulations: list[Simulation], declared: Table) ->
             values = [_observable(simulation, place.column.observable) for simulation in ran]
         row |= _mean(place.name, values)
     return row
+
+
+def _training(good: list[Run]) -> dict[str, Any]:
+    """How long the runs of one model were trained, and in which graph."""
+    config = good[0].config
+    graph = f"{config.graph.cutoff:g} Å, {config.graph.max_neighbors} neighbours"
+    means = {
+        key: pd.Series([run.metrics[key] for run in good], dtype=float).mean()
+        for key in ("steps", "train_seconds")
+    }
+    return means | {"batch_size": config.training.batch_size, "graph": graph}
 
 
 def _splits(runs: list[Run], group: str, declared: Table) -> list[dict[str, Any]]:

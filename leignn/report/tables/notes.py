@@ -4,11 +4,12 @@ import pandas as pd
 
 from leignn.config.result import Table
 from leignn.report.tables.columns import places, printed
-from leignn.report.tables.special import NOT_RUN
+from leignn.report.tables.special import NOT_RUN, SPECIAL_ROWS
 
 RANKS = (
-    "Ranks of the models that were measured, 1 is best, with the published ranks of the same models; "
-    "and Spearman's rank correlation between the two."
+    "Ranks of the models that were measured, 1 is best, with the published ranks of the same models; and "
+    "Spearman's correlation of the order of their means with the published. Models within two standard "
+    "errors of each other share a rank; a number of a single seed or simulation has no error, and no rank."
 )
 STAND_IN = "EMT stand-in: these numbers are not comparable to the paper's."
 
@@ -33,6 +34,7 @@ def about(block: pd.DataFrame, declared: Table, shown: str = BESIDE) -> str:
         return f"{text} {_sources(block)}".strip()
     text = f"{row['dataset_title']}, scale {row['scale']}: {units}; {shown}. "
     text += "Empty: not run at this scale, or not published."
+    text += f" {_trainings(block)}"
     if declared.simulated:
         text += f" Simulations: {_simulations(block) or 'none'}."
     if row["stand_in"]:
@@ -72,6 +74,31 @@ def _units(declared: Table) -> str:
                 title = title[0].lower() + title[1:]
             found.append(f"{title} in {column.unit} {column.remark}".strip())
     return ", ".join(found)
+
+
+def _trainings(block: pd.DataFrame) -> str:
+    """How often, how long and in which graph the rows' models were trained: whether they compare fairly."""
+    run = block[~block["model"].isin(SPECIAL_ROWS) & block["steps"].gt(0)]
+    if run.empty:
+        return ""
+    steps = run["steps"].map("{:.0f}".format) + " steps of " + run["batch_size"].map("{:.0f}".format)
+    seconds = ", ".join(f"{m} {s:.0f}" for m, s in zip(run["model"], run["train_seconds"], strict=True))
+    parts = [
+        f"seeds {_grouped(run['model'], run['n_seeds'].map('{:.0f}'.format))}",
+        f"{_grouped(run['model'], steps)} structures",
+        f"mean seconds {seconds}",
+        f"graph {_grouped(run['model'], run['graph'])}",
+    ]
+    return f"Trainings: {'; '.join(parts)}. ± is the standard error of the mean."
+
+
+def _grouped(models: pd.Series, values: pd.Series) -> str:
+    """Each value with the models that have it; the commonest without."""
+    common = values.value_counts().index[0]
+    others = [
+        f"{value} ({', '.join(models[values == value])})" for value in values.unique() if value != common
+    ]
+    return " or ".join([common, *others])
 
 
 def _simulations(block: pd.DataFrame) -> str:

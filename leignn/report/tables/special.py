@@ -31,6 +31,9 @@ def improvement(rows: dict[str, dict[str, Any]], between: Improvement, declared:
         for name in (place.name, f"{place.name}_published"):
             first, second = model.get(name, np.nan), other.get(name, np.nan)
             row[name] = sign * 100 * (second - first) / second
+        a, b = (found.get(place.name, np.nan) for found in (model, other))
+        e, f = (found.get(f"{place.name}_stderr", np.nan) for found in (model, other))
+        row[f"{place.name}_stderr"] = 100 * np.hypot(e / b, a * f / b**2)  # to first order
     return row
 
 

@@ -7,9 +7,12 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.constraints import FixAtoms, FixCartesian
 
+from leignn.cli import main
 from leignn.config.dataset import Labels
 from leignn.data.checks import CLOSEST, check, check_distances
+from leignn.data.frames import Frames
 from leignn.data.store import Store
 from leignn.data.structure import Structure, as_type
 from leignn.errors import InputError
@@ -124,3 +127,37 @@ def test_a_long_tmpdir(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", None)
     ase.io.write(tmp_path / "frames.extxyz", frames(3))
     assert len(os.fspath(long)) > 90 and build(tmp_path, workers=2) == 0
+
+
+@pytest.mark.parametrize(
+    ("constraints", "fixed"),
+    [
+        ([FixCartesian([0])], [True, False]),
+        ([FixCartesian([0], (True, True, False))], [False, False]),
+        ([FixCartesian([0], (True, True, False)), FixCartesian([0], (False, False, True))], [True, False]),
+        ([FixAtoms([1]), FixCartesian([0])], [True, True]),
+    ],
+)
+def test_atoms_fixed_in_all_directions_are_fixed_atoms(constraints, fixed) -> None:
+    atoms = Atoms("CuCu", [[0, 0, 0], [2, 0, 0]], constraint=constraints)
+    assert Structure.from_atoms(atoms).fixed.tolist() == fixed
+
+
+def test_a_label_that_no_frame_has_under_its_name_is_misspelt(tmp_path, capsys) -> None:
+    text = extxyz(":force:R:3", "0.5 0 0", "REF_energy=1") + extxyz(info="a=1")
+    (tmp_path / "frames.extxyz").write_text(text)
+    labels = {"energy": "some", "forces": "some"}
+    for wrong in ({"energy_key": "REF_enregy"}, {"forces_key": "froce"}):
+        code = build(tmp_path, parts={"all": PART | wrong}, labels=labels)
+        assert_refused(capsys, tmp_path, code, "frames.extxyz: no frame has", *wrong.values())
+    named = PART | {"energy_key": "REF_energy", "forces_key": "force"}
+    assert build(tmp_path, parts={"all": named}, labels=labels) == 0
+
+
+def test_forces_alone_make_a_store_and_a_split(tmp_path) -> None:
+    (tmp_path / "frames.extxyz").write_text(extxyz(":forces:R:3", "0.5 0 0", "a=1") * 12)
+    assert build(tmp_path, parts={"all": PART}, labels={"energy": "some", "forces": "all"}) == 0
+    arguments = ["--dataset", str(tmp_path / "test_data.yaml"), "--stores", str(tmp_path / "store")]
+    assert main(["split", *arguments, "--output", str(tmp_path / "splits")]) == 0
+    frames = Frames(tmp_path / "store", tmp_path / "splits" / "train.csv", None)
+    assert np.isnan(frames.structure(0).energy) and frames.structure(0).forces[0, 0] == 0.5

@@ -1,5 +1,5 @@
-"""The stand-ins for simulations: the same seed gives the same bytes; labels are the potential's; each is what it
-is called."""
+"""The stand-ins for simulations: the same seed gives the same bytes; labels are the potential's; each is what
+it is called."""
 
 from pathlib import Path
 

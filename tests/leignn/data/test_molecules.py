@@ -112,7 +112,7 @@ def test_another_unit_or_shape(tmp_path, change, words) -> None:
 
 
 def test_the_keys_of_the_other_form(tmp_path) -> None:
-    with pytest.raises(InputError, match="no array 'z': it should have z, R, E, F"):
+    with pytest.raises(InputError, match="no array 'z': it should have z, R, E, F, it has nuclear_charges"):
         read(tmp_path, revised(arrays()))
     with pytest.raises(InputError, match="no array 'nuclear_charges'"):
         read(tmp_path, arrays(), "rmd17_npz")

@@ -159,6 +159,20 @@ def run_split(folder: Path, **changes) -> int:
     return main(["split", *map(str, arguments)])
 
 
+def test_manifests_of_an_earlier_rule_are_removed_and_users_files_stay(tmp_path) -> None:
+    make_store(tmp_path / "stores" / "all", numbered(12))
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits" / "mine.csv").write_text("mine")
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("split,system_id,frame\ntrain,s000,0\nval,s001,1\nhard,s001,2\n")
+    assert run_split(tmp_path, splits={"rule": "manifest", "path": str(manifest), "tests": ["hard"]}) == 0
+    assert (tmp_path / "splits" / "hard.csv").exists()
+    manifest.write_text("split,system_id,frame\ntrain,s000,0\nval,s001,1\ntest,s001,2\n")
+    assert run_split(tmp_path, splits={"rule": "manifest", "path": str(manifest)}) == 0
+    found = {path.name for path in (tmp_path / "splits").iterdir()}
+    assert found == {"train.csv", "val.csv", "test.csv", "mine.csv", "splits.json"}
+
+
 def test_a_manifest_of_the_users(tmp_path, capsys) -> None:
     make_store(tmp_path / "stores" / "all", numbered(12))
     manifest = tmp_path / "manifest.csv"

@@ -8,6 +8,7 @@ from leignn.errors import InputError
 from leignn.evaluation import metrics
 from leignn.evaluation.metrics import MetricSums, Predicted
 from leignn.evaluation.score import score_split
+from leignn.files import write_arrays
 from leignn.schemas import validate
 
 NAMES = ("dataset", "scale", "model", "title", "message")
@@ -92,11 +93,14 @@ def test_foreign_predictions_are_refused(tmp_path) -> None:
     (tmp_path / "id.npz").write_bytes(b"nothing")
     with pytest.raises(InputError, match="id.npz is damaged"):
         score_split(tmp_path / "id.npz", [])
-    np.savez(tmp_path / "id.npz", energy=np.zeros(3))
+    write_arrays(tmp_path / "id.npz", {"energy": np.zeros(3)})
     with pytest.raises(InputError, match="id.npz holds no predictions: no array 'forces'"):
         score_split(tmp_path / "id.npz", [])
-    np.savez(tmp_path / "id.npz", energy=np.zeros(3), forces=np.zeros((2, 3)))
+    write_arrays(tmp_path / "id.npz", {"energy": np.zeros(3), "forces": np.zeros((2, 3))})
     with pytest.raises(InputError, match="3 structures, its manifest 0"):
+        score_split(tmp_path / "id.npz", [])
+    np.savez(tmp_path / "id.npz", energy=np.zeros(0), forces=np.zeros((0, 3)))
+    with pytest.raises(InputError, match="id.npz is damaged or was edited"):
         score_split(tmp_path / "id.npz", [])
 
 

@@ -14,6 +14,7 @@ from made_runs import run_config
 
 from leignn import cli
 from leignn.data.store import write_store
+from leignn.files import read_own_arrays, write_arrays
 from leignn.training.train import train
 
 SMALL = {"hidden_channels": 16, "num_layers": 1, "num_rbf": 16}
@@ -66,10 +67,10 @@ def test_a_prediction_that_is_not_finite_is_a_failure_that_names_structure_and_a
     assert score() == 0
     assert json.loads((folder / "run" / "metrics.json").read_text())["status"] == "ok"
     path = folder / "run" / "predictions" / "test.npz"
-    arrays = dict(np.load(path))
+    arrays = read_own_arrays(path)
     arrays["forces"] = arrays["forces"].copy()
     arrays["forces"][8 + 3, 1] = np.nan
-    np.savez(path, **arrays)
+    write_arrays(path, arrays)
     assert score() == 0
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
     assert metrics["status"] == "failed" and metrics["splits"] == {}

@@ -18,7 +18,7 @@ PAPER = config_file("published/claims.yaml")
 CLAIMED = ["table1", "table2", "table3", "md17", "iso17", "complexity", "limitations", "symmetry"]
 TABLES = {"speed": {"groups": ["dataset"], "only": {"point": "training"}}}
 TEXTS = ("dataset", "model", "point")
-NUMBERS = ("step", "ms", "mb", "ms_published", "mb_published")
+NUMBERS = ("step", "ms", "ms_stderr", "mb", "ms_published", "mb_published")
 SPEED = Table(
     columns={name: {"type": "text", "optional": True} for name in TEXTS}
     | {name: {"optional": True} for name in NUMBERS}
@@ -60,6 +60,48 @@ def test_every_kind_of_check(tmp_path, check, holds, fails) -> None:
     first, second = checked(tmp_path, [claim(check, **holds), claim(check, **fails)], [FAST, SLOW])
     assert (first["verdict"], second["verdict"]) == ("true", "false")
     assert first["measured"] and first["reason"] == "" and first["published_verdict"] == ""
+
+
+@pytest.mark.parametrize(
+    ("check", "more", "verdicts"),
+    [
+        # 2 against 18: the margin of 16 is two standard errors of 8, as of two of 5.66 in quadrature
+        ("lower", {}, {(0, 7.9): "true", (0, 8.1): "undecided", (5.5, 5.5): "true", (5.8, 5.8): "undecided"}),
+        # 9 ± 9 · (error of 18) / 18 lies 4 above 5
+        ("ratio", {"between": [5, 20]}, {(0, 3.9): "true", (0, 4.1): "undecided"}),
+        ("ratio", {"between": [10, 20]}, {(0, 0.9): "false", (0, 1.1): "undecided"}),
+        # 88.89 ± 100 / 9 · (error of 18) / 18 against 85.71, exact
+        (
+            "largest_gain",
+            {"columns": ["ms", "mb"], "largest": "ms"},
+            {(0, 2.5): "true", (0, 2.6): "undecided"},
+        ),
+        ("at_most", {"bound": 3}, {(0.4, 0): "true", (0.6, 0): "undecided", (None, 0): "true"}),
+        ("at_least", {"bound": 3}, {(0.4, 0): "false", (0.6, 0): "undecided"}),
+    ],
+)  # fmt: skip
+def test_within_two_standard_errors_nothing_is_decided(tmp_path, check, more, verdicts) -> None:
+    for (ours, theirs), verdict in verdicts.items():
+        rows = [FAST | {"ms_stderr": ours}, SLOW | {"ms_stderr": theirs}]
+        (row,) = checked(tmp_path, [claim(check, **{"columns": ["ms"]} | more)], rows)
+        assert row["verdict"] == verdict, (ours, theirs)
+        assert "2 standard errors" in row["criterion"] and row["measured"]
+
+
+def test_a_comparison_of_a_single_seed_is_undecided(tmp_path) -> None:
+    rows = [FAST | {"ms_stderr": None}, SLOW | {"ms_stderr": 0.1}]
+    (row,) = checked(tmp_path, [claim("lower", columns=["ms"])], rows)
+    assert (row["verdict"], row["reason"]) == ("undecided", "")
+    assert "1 of them within the errors" in row["measured"]
+    for more in ({"check": "ratio", "between": [1, 20]}, {"check": "largest_gain", "largest": "ms"}):
+        (row,) = checked(tmp_path, [claim("lower") | more], rows)
+        assert row["verdict"] == "undecided"
+
+
+def test_one_counterexample_that_is_sure_refutes(tmp_path) -> None:
+    rows = [FAST | {"ms_stderr": 9.0}, SLOW | {"ms_stderr": 9.0, "mb": 9.0}]
+    (row,) = checked(tmp_path, [claim("lower")], rows)
+    assert row["verdict"] == "false"
 
 
 def test_what_was_not_measured_is_not_run_unless_refuted(tmp_path) -> None:

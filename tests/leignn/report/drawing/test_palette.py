@@ -102,6 +102,13 @@ def test_a_model_has_its_colour_in_every_figure(tmp_path) -> None:
     plot_limitations(pd.DataFrame(limits | {"scale": "mini", "separation_ang": 5.0}), tmp_path / "l.svg")
     assert drawn_colours(tmp_path / "l.svg", every) == colours
 
+    limits |= {"experiment": "pair_energy", "separation_ang": [5.0, 9.0] * 3, "scale": "mini"}
+    limits |= {"model": np.repeat(["LEIGNN", "Vanilla + NMU", "Vanilla"], 2)}
+    plot_limitations(pd.DataFrame(limits), tmp_path / "pairs.svg")
+    assert drawn_colours(tmp_path / "pairs.svg", every) == {look("LEIGNN").colour}
+    dashes = re.findall(r"stroke-dasharray: ([\d., ]+)", (tmp_path / "pairs.svg").read_text())
+    assert len(set(dashes)) == 2  # of one family: told apart by the line, the first is solid
+
     rows = []
     for title in models:
         for point, size in (("training structures", 40), ("atoms", 16), ("atoms", 64), ("neighbors", 20)):
@@ -130,3 +137,10 @@ def test_each_panel_of_learning_curves_has_its_own_models(tmp_path) -> None:
     plot_learning_curves(load_runs(runs), tmp_path / "curves.svg")
     svg = (tmp_path / "curves.svg").read_text()
     assert svg.count(f">{TRIVIAL}<") == 2 and svg.count(">LEIGNN<") == 2 and "2 seeds" in svg
+
+
+def test_where_the_trivial_predictor_was_not_run_zero_forces_stand_for_it(tmp_path) -> None:
+    """With the test split's mean absolute force, which scoring leaves with every run."""
+    plot_learning_curves(load_runs([make_run(tmp_path, "leignn", "LEIGNN")]), tmp_path / "curves.svg")
+    svg = (tmp_path / "curves.svg").read_text()
+    assert svg.count(">Zero forces, test split<") == 1 and TRIVIAL not in svg

@@ -7,7 +7,7 @@ import pytest
 
 from leignn.cli import main
 from leignn.config.simulation import Analysis, Diffusion, Reference
-from leignn.files import write_json
+from leignn.files import write_arrays, write_json
 from leignn.md.analyse_reference import statistical_errors
 from leignn.md.analysis import curves_of
 from leignn.md.trajectory import Trajectory
@@ -38,7 +38,7 @@ def simulation(folder: Path, title: str, status: str, frames: int = 60) -> Path:
     }  # fmt: skip
     if frames:
         content |= {"rdf_mae": 0.1, "pair_distances_mae": 0.1}
-        np.savez(folder / "observables.npz", **curves_of(trajectory(1), ANALYSIS, {}))
+        write_arrays(folder / "observables.npz", curves_of(trajectory(1), ANALYSIS, {}))
         content["files"] = {"observables.npz": sha256(folder / "observables.npz")}
         lines = [f"{i * 0.05},{-1 - i},{1.0},{1400 + i}" for i in range(frames)]
         header = "time_ps,potential_ev,kinetic_ev,temperature_k"
@@ -53,7 +53,7 @@ def reference(tmp_path) -> Path:
     path = tmp_path / "melt.npz"
     found = trajectory(2)
     curves = curves_of(found, ANALYSIS, {}) | statistical_errors(found, ANALYSIS)
-    np.savez(path, **curves, diffusivity=np.array(4.6))
+    write_arrays(path, curves | {"diffusivity": np.array(4.6)})
     return path
 
 

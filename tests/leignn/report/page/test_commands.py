@@ -33,7 +33,8 @@ class Page(HTMLParser):
 
 def test_commands_write_tables_figure_and_page(tmp_path) -> None:
     runs = [
-        make_run(tmp_path, m, t, energy=e)
+        make_run(tmp_path, m, t, seed=seed, energy=e + 0.1 * seed)
+        for seed in (0, 1)
         for m, t, e in (
             ("trivial", TRIVIAL, 500),
             ("leignn", "LEIGNN", 100),
@@ -45,11 +46,15 @@ def test_commands_write_tables_figure_and_page(tmp_path) -> None:
     for table in ("table1", "table2"):
         assert main(build_arguments(table, runs, results / f"{table}.csv")) == 0
     markdown = (results / "table1.md").read_text()
-    assert "| LEIGNN | **100** [415] | **50.0** [43.9]" in markdown
-    assert "| SchNet | *110* [975]" in markdown
+    assert "| LEIGNN | **100 ± 0.05** [415] | **50.0 ± 0.02** [43.9]" in markdown
+    assert "| SchNet | *110 ± 0.05* [975]" in markdown
     assert "not comparable" in markdown and "EMT stand-in" in markdown
     latex = (results / "table1.tex").read_text()
-    assert r"\textbf{100} [415]" in latex and r"\underline{110}" in latex and r"PaiNN\_Direct" in latex
+    assert (
+        r"\textbf{100 $\pm$ 0.05} [415]" in latex
+        and r"\underline{110 " in latex
+        and r"PaiNN\_Direct" in latex
+    )
 
     folders = [str(run) for run in runs]
     figure = results / "learning_curves.svg"

@@ -6,7 +6,9 @@ import pytest
 from made_runs import declared, make_run, table_of
 
 from leignn.report.runs import TRIVIAL
+from leignn.report.tables.cells import cells
 from leignn.report.tables.columns import printed
+from leignn.report.tables.notes import about
 from leignn.report.tables.special import RANK_CORRELATION
 
 CELLS = [place.name for place in printed(declared("table1"))]
@@ -45,8 +47,9 @@ def test_ranks_and_their_correlation(tmp_path) -> None:
     """Four models in another order than the paper's: by hand, rho = 1 - 6 Σd² / (n (n² - 1))."""
     titles = {"schnet": "SchNet", "painn": "PaiNN", "gemnet": "GemNet-dT", "leignn": "LEIGNN"}
     errors = {"schnet": 10.0, "painn": 40.0, "gemnet": 30.0, "leignn": 20.0}
-    runs = [make_run(tmp_path, m, t, energy=errors[m]) for m, t in titles.items()]
-    runs += [make_run(tmp_path, "mine", "Mine", energy=25.0), make_run(tmp_path, "trivial", TRIVIAL)]
+    runs = [make_run(tmp_path, m, t, seed, errors[m] + seed) for m, t in titles.items() for seed in (0, 1)]
+    runs += [make_run(tmp_path, "mine", "Mine", seed, 25.0 + seed) for seed in (0, 1)]
+    runs.append(make_run(tmp_path, "trivial", TRIVIAL))
     table = table_of(runs)
     named = ["SchNet", "PaiNN", "GemNet-dT", "LEIGNN", "Mine", TRIVIAL]
     assert list(table.loc[named, "id_energy_mev_rank"].fillna(0)) == [1, 5, 4, 2, 3, 0]
@@ -55,6 +58,40 @@ def test_ranks_and_their_correlation(tmp_path) -> None:
     by_hand = 1 - 6 * (difference**2).sum() / (4 * 15)
     assert table.loc[RANK_CORRELATION, "id_energy_mev"] == pytest.approx(by_hand)
     assert pd.isna(table_of(runs[:1]).loc[RANK_CORRELATION, "id_energy_mev"])
+
+
+def test_ranks_only_where_two_standard_errors_tell_apart(tmp_path) -> None:
+    """One seed has no rank; 10 ± 1 and 12 ± 1 share the first, and neither is marked; 20 ± 1 is third."""
+    found = {"schnet": ("SchNet", 9, 11), "leignn": ("LEIGNN", 11, 13), "painn": ("PaiNN", 19, 21)}
+    runs = [
+        make_run(tmp_path, model, title, seed, float(energy))
+        for model, (title, *energies) in found.items()
+        for seed, energy in enumerate(energies)
+    ]
+    table = table_of([*runs, make_run(tmp_path, "mace", "MACE", energy=1.0)])
+    named = ["SchNet", "LEIGNN", "PaiNN"]
+    assert list(table.loc[named, "id_energy_mev_stderr"]) == pytest.approx([1.0, 1.0, 1.0])
+    assert list(table.loc[named, "id_energy_mev_rank"]) == [1, 1, 3]
+    assert list(table.loc[[*named, "MACE"], "n_seeds"]) == [2, 2, 2, 1]
+    assert pd.isna(table.loc["MACE", "id_energy_mev_rank"])
+    shown = cells(table.reset_index(), printed(declared("table1")))["id_energy_mev"]
+    assert [shown[title].rank for title in (*named, "MACE")] == [0, 0, 0, 0]
+    assert (shown["SchNet"].measured, shown["MACE"].measured) == ("10.0 ± 1.0", "1.0")
+    apart = cells(table.drop(index="LEIGNN").reset_index(), printed(declared("table1")))["id_energy_mev"]
+    assert apart["SchNet"].rank == 1
+
+
+def test_how_the_rows_were_trained_is_said(tmp_path) -> None:
+    runs = [
+        make_run(tmp_path, "leignn", "LEIGNN", seed, steps=20, train_seconds=s)
+        for seed, s in ((0, 1.0), (1, 4.0))
+    ]
+    runs.append(make_run(tmp_path, "mace", "MACE", steps=10, train_seconds=9.0))
+    table = table_of(runs)
+    assert (table.loc["LEIGNN", "steps"], table.loc["LEIGNN", "train_seconds"]) == (20, 2.5)
+    said = about(table.reset_index(), declared("table1"))
+    assert "mean seconds MACE 9, LEIGNN 2" in said and "20 neighbours" in said
+    assert "10 steps of" in said and "20 steps of" in said
 
 
 def test_a_failed_run_says_so(tmp_path) -> None:
@@ -78,3 +115,12 @@ def test_measured_improvement(tmp_path) -> None:
         for m, t, e in (("vanilla", "Vanilla", 80), ("leignn", "LEIGNN", 60))
     ]
     assert table_of(runs, "table2").loc["Improvement", "ood_ads_energy_mev"] == pytest.approx(25.0)
+
+
+def test_the_improvement_has_the_error_of_both(tmp_path) -> None:
+    """100 (1 - a / b) with a = 60 ± 1, b = 80 ± 2: 100 a / b times the relative errors in quadrature."""
+    seeds = (("vanilla", "Vanilla", (78, 82)), ("leignn", "LEIGNN", (59, 61)))
+    runs = [make_run(tmp_path, m, t, n, float(e)) for m, t, values in seeds for n, e in enumerate(values)]
+    row = table_of(runs, "table2").loc["Improvement"]
+    assert row["id_energy_mev"] == pytest.approx(25.0)
+    assert row["id_energy_mev_stderr"] == pytest.approx(75 * np.hypot(1 / 60, 2 / 80))

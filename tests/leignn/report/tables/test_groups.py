@@ -33,7 +33,7 @@ def test_molecules_share_a_row(tmp_path) -> None:
     assert revised.loc["MACE", "aspirin_forces_mev_per_ang_difference"] == pytest.approx(0.0)
     assert pd.isna(revised.loc["MACE", "ethanol_energy_mev"])
     assert revised.loc["NequIP", "status"] == "not run" and "2101.03164" in revised.loc["NequIP", "source"]
-    assert revised.loc[["MACE", "LEIGNN"], "aspirin_energy_mev_rank"].tolist() == [1, 2]
+    assert revised["aspirin_energy_mev_rank"].isna().all()  # one seed each: no error tells them apart
     original = table[table["dataset"] == "MD17"]
     assert set(original["scale"]) == {"not run"} and "SchNet" in set(original["model"])
     assert original.filter(regex="_(energy_mev|ang)$").isna().all(axis=None)

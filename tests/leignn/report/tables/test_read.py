@@ -33,5 +33,5 @@ def test_texts_of_a_few_kinds(tmp_path) -> None:
     path.write_text(",".join(names) + "\n" + ",".join("true" if n == "verdict" else "" for n in names) + "\n")
     assert read_table(path, declared("claims"))["verdict"].tolist() == ["true"]
     path.write_text(path.read_text().replace("true", "maybe"))
-    with pytest.raises(InputError, match="verdict: 'maybe' is not one of true, false, not run"):
+    with pytest.raises(InputError, match="verdict: 'maybe' is not one of true, false, undecided, not run"):
         read_table(path, declared("claims"))
