@@ -85,7 +85,7 @@ OC20 = {
 def test_published_protocols() -> None:
     """The training-protocol table of the paper's authors."""
     found = {name: load_dataset(name) for name in dataset_names()}
-    assert len(found) == 43
+    assert len(found) == 45
     for name, dataset in found.items():
         if name == "iso17":
             continue

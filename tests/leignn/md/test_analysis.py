@@ -231,10 +231,10 @@ def test_a_molecule_that_flies_apart_is_unstable() -> None:
 def test_a_gas_is_stable_until_a_bond_breaks() -> None:
     rng = np.random.default_rng(5)
     molecule = np.array([[0, 0, 0], [1.1, 0, 0], [-0.4, 1.0, 0], [0, -0.5, 1.0]])
-    both = np.concatenate([molecule, molecule + 5.5])  # the cell's border cuts the second
-    positions = (both + rng.normal(0, 0.03, (40, 8, 3))) % 6.5
+    both = np.concatenate([molecule, molecule + [5.5, 9.8, 5.5]])  # the cell's border cuts the second
+    positions = (both + rng.normal(0, 0.03, (40, 8, 3))) % 10.0
     positions[30:, 2] += [-0.3, 0.6, 0]
-    cell, numbers = np.eye(3) * 6.5, np.array([6, 1, 1, 1] * 2)
+    cell, numbers = np.eye(3) * 10.0, np.array([6, 1, 1, 1] * 2)
     bonds, lengths = bonds_of(positions[:30], cell, numbers)
     assert bonds.tolist() == [[0, 1], [0, 2], [0, 3], [4, 5], [4, 6], [4, 7]]
     reference = Reference(part="all", frame_time=50.0)
@@ -254,4 +254,6 @@ def test_errors_of_a_reference_are_those_of_independent_frames() -> None:
     expected = np.std([rdf(p[None], np.eye(3) * 8) for p in positions], axis=0) / 20
     chosen = slice(200, 300)  # 2.4 to 3.6 Å
     assert found["rdf_stderr"][chosen].mean() == pytest.approx(expected[chosen].mean(), rel=0.1)
-    assert 0 < found["rdf_mae_of_halves"] < 0.5 and found["pair_distances_stderr"].shape == (500,)
+    first, second = (rdf(half, np.eye(3) * 8) for half in (positions[:200], positions[200:]))
+    assert found["rdf_mae_of_halves"] == pytest.approx(np.abs(first - second).mean() * 6)
+    assert found["pair_distances_stderr"].shape == (500,)
