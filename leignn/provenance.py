@@ -22,6 +22,14 @@ def checksums(stores: Path, splits: Path) -> dict[str, dict[str, str]]:
     }
 
 
+def verifies() -> bool:
+    """Whether the arrays of stores are compared with their checksums when they are opened.
+
+    Not with ``LEIGNN_VERIFY=0`` in the environment, for those who know their disk; what is made says so.
+    """
+    return os.environ.get("LEIGNN_VERIFY", "1") != "0"
+
+
 def process(started: datetime) -> dict[str, Any]:
     """Record of this process: command, commit, packages, hardware, and when it ran."""
     return {
@@ -32,6 +40,7 @@ def process(started: datetime) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "hardware": hardware(),
+        "stores_verified": verifies(),
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

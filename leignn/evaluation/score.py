@@ -17,7 +17,7 @@ from leignn.evaluation.predict import FAILURE, made_from
 from leignn.files import read_json, read_own_arrays, write_json
 from leignn.finite import non_finite
 from leignn.identity import differences, digest
-from leignn.provenance import sha256
+from leignn.provenance import sha256, verifies
 
 SCHEMA = 1
 CHUNK = 1024  # structures
@@ -54,6 +54,7 @@ def main(args: argparse.Namespace) -> None:
         "steps": record.get("steps"),
         "best_step": record.get("best_step"),
         "splits": splits,
+        **({} if verifies() else {"stores_verified": False}),
     }
     write_json(args.output, metrics)
 

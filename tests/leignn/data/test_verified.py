@@ -1,5 +1,7 @@
 """What is read back is what was written: arrays of a store, manifests, names in tables."""
 
+from datetime import UTC, datetime
+
 import ase.io
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from leignn.data.frames import Frames, read_manifest
 from leignn.data.store import ARRAYS, Store
 from leignn.errors import InputError
 from leignn.files import read_csv, replacing_folder
+from leignn.provenance import process
 from tests.leignn.data.test_build import build, frames
 
 HEADER = "part,index,system_id,frame\n"
@@ -31,6 +34,17 @@ def test_a_flipped_bit_in_any_array_is_refused(stores, name) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=rf"{name}.npy is not what was written"):
         Store(stores / "all")
+
+
+def test_the_impatient_are_told_of_in_the_provenance(stores, monkeypatch) -> None:
+    path = stores / "all" / "pos.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(InputError, match="pos.npy is not what was written"):
+        Store(stores / "all")
+    assert process(datetime.now(UTC))["stores_verified"]
+    monkeypatch.setenv("LEIGNN_VERIFY", "0")
+    assert len(Store(stores / "all"))
+    assert not process(datetime.now(UTC))["stores_verified"]
 
 
 def test_an_array_that_is_gone_and_a_record_without_checksums(stores) -> None:

@@ -4,10 +4,20 @@ import re
 
 import ase.io
 import numpy as np
+import torch
 from ase import units
 
+from leignn.config.run import resolve_run
 from leignn.resources import CHECKOUT
-from leignn.trained import TrainedPotential, load_trained
+from leignn.trained import TrainedPotential, load_trained, potential_of
+
+
+def example(word: str) -> str:
+    """The README's only example with the calculator and this word."""
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (block,) = [text for text in blocks if "LEIGNNCalculator" in text and word in text]
+    return block
 
 
 def test_trained_potential_in_ase(copper_checkpoint, tmp_path, monkeypatch) -> None:
@@ -15,10 +25,7 @@ def test_trained_potential_in_ase(copper_checkpoint, tmp_path, monkeypatch) -> N
     trained = load_trained(copper_checkpoint)
     checkpoint = tmp_path / "checkpoint.pt"
     TrainedPotential(trained.potential, trained.config, trained.energy_shift, [8, 29]).save(checkpoint)
-    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    (block,) = [
-        text for text in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "LEIGNNCalculator" in text
-    ]
+    block = example("Langevin")
     for pattern, ours in (
         (r'"results/\S*checkpoint\.pt"', repr(str(checkpoint))),
         (r"steps=100\b", "steps=4"),
@@ -38,3 +45,26 @@ def test_trained_potential_in_ase(copper_checkpoint, tmp_path, monkeypatch) -> N
     np.testing.assert_allclose(dynamics[0].positions, relaxation[-1].positions)
     kinetic = [atoms.get_kinetic_energy() / len(atoms) / (1.5 * units.kB) for atoms in dynamics]
     assert 150 < kinetic[0] < 450 and kinetic[-1] != kinetic[0]
+
+
+def test_atoms_and_cell_are_relaxed_with_a_conservative_potential(tmp_path) -> None:
+    """An untrained one, whose forces and stress are large: the cell moves, and downhill."""
+    torch.manual_seed(0)
+    config = resolve_run("oc20_standin", "leignn_c", "smoke", 0, {})
+    TrainedPotential(potential_of(config), config, 0.0, [29]).save(tmp_path / "checkpoint.pt")
+    block, count = re.subn(
+        r'"results/\S*checkpoint\.pt"', repr(str(tmp_path / "checkpoint.pt")), example("Filter")
+    )
+    assert count == 1
+    found: dict = {}
+    exec(
+        block.replace("atoms = bulk", "found = bulk").replace(
+            "atoms.calc", "atoms = found.copy(); atoms.calc"
+        ),
+        found,
+    )
+    before, after = found["found"], found["atoms"]
+    before.calc = after.calc
+    assert not np.allclose(before.cell, after.cell)
+    energies = after.get_potential_energy(), before.get_potential_energy()
+    assert energies[0] < energies[1]
