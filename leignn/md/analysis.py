@@ -8,7 +8,10 @@ from ase.data import chemical_symbols
 from leignn.config.simulation import Analysis, Diffusion
 from leignn.errors import InputError
 from leignn.md.observables import (
+    BROKEN,
+    COLLAPSE,
     Convention,
+    bond_deviation,
     diffusion_by_lag,
     make_whole,
     pair_distances,
@@ -30,9 +33,9 @@ FORCE_QUANTILE = 0.999  # of the reference's force magnitudes: where the bins en
 def comparable(trajectory: Trajectory, analysis: Analysis) -> np.ndarray:
     """(T, N, 3) Å, so that distances without periodic images mean the same in every trajectory.
 
-    What fills its cell is wrapped into it; a molecule is made whole.
+    What fills its cell is wrapped into it; a molecule alone is made whole.
     """
-    if analysis.distribution == "rdf":
+    if analysis.distribution != "pair_distances":
         return wrap(trajectory.positions, trajectory.cell)
     if trajectory.periodic:
         return make_whole(trajectory.positions, trajectory.cell)
@@ -154,6 +157,8 @@ def observables(
     def deviation(window: np.ndarray) -> float:
         if analysis.distribution == "rdf":
             return of_rdf(window)
+        if analysis.distribution == "bonds":
+            return bond_deviation(window, cell, reference["bonds"], reference["bond_lengths"])
         try:
             return of_pair_distances(window)
         except InputError:  # no two atoms are within the range any more
@@ -161,10 +166,11 @@ def observables(
 
     frame_time = _frame_time(trajectory)
     window = max(1, round(analysis.window / frame_time))
+    limit = BROKEN if analysis.distribution == "bonds" else COLLAPSE
     # A simulation that stopped within its first window was stable for as long as it lasted.
     stable = time
     if len(trajectory) >= window:
-        stable = min(time, stability(positions, deviation, window, frame_time))
+        stable = min(time, stability(positions, deviation, window, frame_time, limit))
     found: dict[str, float | str | None] = {
         "stability_ps": stable,
         "rdf_mae": of_rdf(positions) if trajectory.periodic else None,

@@ -3,11 +3,11 @@
 
 rule generate_md_standin:
     output:
-        directory(f"{DATA}/raw/md_standin"),
+        directory(f"{DATA}/raw/{{system}}_standin"),
     log:
-        f"{LOGS}/generate_md_standin.log",
+        f"{LOGS}/generate_md_standin/{{system}}.log",
     benchmark:
-        f"{BENCHMARKS}/generate_md_standin.tsv"
+        f"{BENCHMARKS}/generate_md_standin/{{system}}.tsv"
     conda:
         "../envs/data.yaml"
     resources:
@@ -16,9 +16,9 @@ rule generate_md_standin:
     params:
         code=PLAN.code("generate-md-standin"),
     message:
-        "Generating the EMT stand-in for LiPS"
+        "Generating the stand-in for simulations of a {wildcards.system}"
     shell:
-        "python -m leignn generate-md-standin --output {output:q} > {log:q} 2>&1"
+        "python -m leignn generate-md-standin --system {wildcards.system:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule analyse_reference:

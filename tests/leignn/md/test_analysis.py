@@ -19,14 +19,15 @@ from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 from leignn.files import read_arrays, read_json, write_json
-from leignn.md.analysis import diffusivity, observables
-from leignn.md.observables import pair_distances
+from leignn.md.analyse_reference import statistical_errors
+from leignn.md.analysis import curves_of, diffusivity, observables
+from leignn.md.observables import bonds_of, pair_distances, rdf
 from leignn.md.record import GROWING
 from leignn.md.trajectory import Trajectory, reference_trajectory, simulated_trajectory
 from leignn.provenance import sha256
 
 CONFIG = Path(__file__).parents[3] / "config" / "datasets"
-STANDIN = CONFIG / "md_standin.yaml"
+STANDIN = CONFIG / "melt_standin.yaml"
 CELL = np.diag([8.0, 9.0, 10.0])
 
 
@@ -148,7 +149,7 @@ def files_of(simulation: Path) -> dict[str, str]:
 
 def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path, capsys) -> None:
     """The stand-in itself, given as the trajectory of a simulation: every error is (nearly) zero."""
-    generate(tmp_path, frames=110, seed=1)
+    generate(tmp_path, "melt", frames=110, seed=1)
     structures = ase.io.read(tmp_path / "trajectory.extxyz", ":")
     for number, atoms in enumerate(structures):
         atoms.info = {"time_fs": 50.0 * number}
@@ -225,3 +226,34 @@ def test_a_molecule_that_flies_apart_is_unstable() -> None:
     analysis = Analysis(reference=reference, distribution="pair_distances", window=0.5)
     reference = {"pair_distances": pair_distances(good)}
     assert observables(trajectory, analysis, reference, 3.0)["stability_ps"] == pytest.approx(2.0)
+
+
+def test_a_gas_is_stable_until_a_bond_breaks() -> None:
+    rng = np.random.default_rng(5)
+    molecule = np.array([[0, 0, 0], [1.1, 0, 0], [-0.4, 1.0, 0], [0, -0.5, 1.0]])
+    both = np.concatenate([molecule, molecule + [5.5, 9.8, 5.5]])  # the cell's border cuts the second
+    positions = (both + rng.normal(0, 0.03, (40, 8, 3))) % 10.0
+    positions[30:, 2] += [-0.3, 0.6, 0]
+    cell, numbers = np.eye(3) * 10.0, np.array([6, 1, 1, 1] * 2)
+    bonds, lengths = bonds_of(positions[:30], cell, numbers)
+    assert bonds.tolist() == [[0, 1], [0, 2], [0, 3], [4, 5], [4, 6], [4, 7]]
+    reference = Reference(part="all", frame_time=50.0)
+    analysis = Analysis(reference=reference, distribution="bonds", window=0.1)
+    trajectory = Trajectory(positions, positions, numbers, cell, 0.05)
+    curves = curves_of(trajectory, analysis, {}) | {"bonds": bonds, "bond_lengths": lengths}
+    assert observables(trajectory, analysis, curves, 2.0)["stability_ps"] == pytest.approx(1.5)
+
+
+def test_errors_of_a_reference_are_those_of_independent_frames() -> None:
+    """Blocks give the standard error that frames without memory have."""
+    rng = np.random.default_rng(6)
+    positions = rng.uniform(0, 8, (400, 20, 3))
+    analysis = Analysis(reference=Reference(part="all", frame_time=50.0), distribution="rdf", window=1.0)
+    numbers = np.array([29] * 20)
+    found = statistical_errors(Trajectory(positions, positions, numbers, np.eye(3) * 8, 0.05), analysis)
+    expected = np.std([rdf(p[None], np.eye(3) * 8) for p in positions], axis=0) / 20
+    chosen = slice(200, 300)  # 2.4 to 3.6 Å
+    assert found["rdf_stderr"][chosen].mean() == pytest.approx(expected[chosen].mean(), rel=0.1)
+    first, second = (rdf(half, np.eye(3) * 8) for half in (positions[:200], positions[200:]))
+    assert found["rdf_mae_of_halves"] == pytest.approx(np.abs(first - second).mean() * 6)
+    assert found["pair_distances_stderr"].shape == (500,)

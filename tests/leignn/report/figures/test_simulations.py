@@ -8,6 +8,7 @@ import pytest
 from leignn.cli import main
 from leignn.config.simulation import Analysis, Diffusion, Reference
 from leignn.files import write_arrays, write_json
+from leignn.md.analyse_reference import statistical_errors
 from leignn.md.analysis import curves_of
 from leignn.md.trajectory import Trajectory
 from leignn.provenance import sha256
@@ -50,7 +51,9 @@ def simulation(folder: Path, title: str, status: str, frames: int = 60) -> Path:
 @pytest.fixture
 def reference(tmp_path) -> Path:
     path = tmp_path / "melt.npz"
-    write_arrays(path, curves_of(trajectory(2), ANALYSIS, {}) | {"diffusivity": np.array(4.6)})
+    found = trajectory(2)
+    curves = curves_of(found, ANALYSIS, {}) | statistical_errors(found, ANALYSIS)
+    write_arrays(path, curves | {"diffusivity": np.array(4.6)})
     return path
 
 
