@@ -1,4 +1,4 @@
-"""Methane as a gas of whole molecules: an ASE calculator of springs within, and a smooth force between them.
+"""Methane as a gas of whole molecules, many periodic copies at once: springs within, a smooth force between.
 
 E = Σ k_CH/2 (r − r_CH)² + Σ k_HH/2 (r − r_HH)² + Σ 4ε [(σ/r)¹² − (σ/r)⁶] s(r): the springs over C–H and H–H
 of each molecule (Urey and Bradley's form, H–H keeps the angles), the last over C–C between molecules, with
@@ -7,7 +7,7 @@ with two continuous derivatives. Springs are our choice: a stand-in, no model of
 """
 
 import numpy as np
-from ase.calculators.calculator import Calculator, all_changes
+from ase import Atoms
 
 ATOMS = 5  # of a molecule: C, then 4 H
 CH, HH = 1.09, 1.09 * np.sqrt(8 / 3)  # Å, of the tetrahedron
@@ -19,31 +19,35 @@ REST = np.array([CH] * 4 + [HH] * 6)
 SPRING = np.array([CH_SPRING] * 4 + [HH_SPRING] * 6)
 
 
-class Methane(Calculator):
-    """Energy (eV) and forces (eV/Å) of molecules one after the other, carbon first, in a periodic rectangular
-    cell whose edges are longer than twice the cutoff."""
+class Methane:
+    """Energies and forces of copies of ``atoms``, in its periodic rectangular cell.
 
-    implemented_properties = ["energy", "forces"]
+    Its molecules come one after the other, carbon first; the cell's edges are longer than twice the cutoff.
+    """
 
-    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
-        super().calculate(atoms, properties, system_changes)
-        positions, edges = self.atoms.positions, self.atoms.cell.lengths()
-        carbons = np.arange(0, len(positions), ATOMS)
+    def __init__(self, atoms: Atoms) -> None:
+        self.edges = atoms.cell.lengths()[:, None, None]
+        carbons = np.arange(0, len(atoms), ATOMS)
         inner = (carbons[:, None, None] + INNER).reshape(-1, 2)
         outer = carbons[np.stack(np.triu_indices(len(carbons), k=1), axis=1)]
-        first, second = np.concatenate([inner, outer]).T
-        vectors = positions[second] - positions[first]
-        vectors -= edges * np.round(vectors / edges)
-        lengths = np.sqrt(np.square(vectors).sum(1))
-        spring = np.tile(SPRING, len(carbons))
-        stretch = lengths[: len(inner)] - np.tile(REST, len(carbons))
-        energies, slopes = _between(lengths[len(inner) :])
-        pull = (np.concatenate([spring * stretch, slopes]) / lengths)[:, None] * vectors
-        forces = np.zeros_like(positions)
-        np.add.at(forces, first, pull)
-        np.subtract.at(forces, second, pull)
-        energy = 0.5 * (spring * stretch**2).sum() + energies.sum()
-        self.results = {"energy": float(energy), "forces": forces}
+        self.first, self.second = np.concatenate([inner, outer]).T
+        self.inner = len(inner)
+        self.rest, self.spring = np.tile(REST, len(carbons)), np.tile(SPRING, len(carbons))
+
+    def __call__(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Energies (R,) in eV and forces (R, N, 3) in eV/Å of the ``positions`` (R, N, 3) Å."""
+        copies, natoms, _ = positions.shape
+        vectors = (positions[:, self.second] - positions[:, self.first]).transpose(2, 0, 1)
+        vectors = vectors - self.edges * np.rint(vectors / self.edges)
+        lengths = np.sqrt(np.square(vectors).sum(0))
+        stretch = lengths[:, : self.inner] - self.rest
+        between, slopes = _between(lengths[:, self.inner :])
+        vectors *= np.concatenate([self.spring * stretch, slopes], axis=1) / lengths
+        energies = 0.5 * (self.spring * stretch**2).sum(1) + between.sum(1)
+        start = natoms * np.arange(copies)[:, None]
+        one, other, size = (start + self.first).ravel(), (start + self.second).ravel(), copies * natoms
+        forces = [np.bincount(one, v.ravel(), size) - np.bincount(other, v.ravel(), size) for v in vectors]
+        return energies, np.stack(forces, axis=1).reshape(positions.shape)
 
 
 def _between(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

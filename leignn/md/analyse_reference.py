@@ -15,7 +15,7 @@ from leignn.md.analysis import comparable, curves_of, diffusivity, tracked
 from leignn.md.observables import bonds_of, pair_distances, pair_distances_mae, rdf, rdf_mae
 from leignn.md.trajectory import Trajectory, reference_trajectory
 
-BLOCKS = 8  # in time, each longer than what it measures remembers
+BLOCKS = 8  # of whole replicas, or of time and then each longer than what it measures remembers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +71,8 @@ def check_reference(trajectory: Trajectory, analysis: Analysis, where: Path) -> 
     needed = "an RDF" if analysis.distribution == "rdf" else "a gas"
     if analysis.distribution != "pair_distances" and not trajectory.periodic:
         raise InputError(f"{where}: the cell {trajectory.cell.tolist()} has no volume, which {needed} needs")
-    length = np.inf if trajectory.frame_time is None else len(trajectory) * trajectory.frame_time
-    if length < analysis.window:
+    if trajectory.length < analysis.window:
         window = f"the window of {analysis.window:g} ps"
-        raise InputError(f"{where}: the reference is {length:g} ps long, shorter than {window}")
+        raise InputError(f"{where}: the reference is {trajectory.length:g} ps long, shorter than {window}")
     if analysis.diffusion is not None:
         tracked(trajectory, analysis.diffusion)

@@ -80,15 +80,15 @@ def curves_of(
         found[f"force_density/{element}"] = np.histogram(values, edges)[0] / values.size / np.diff(edges)
     if analysis.diffusion is not None and trajectory.frame_time is not None:
         moved = _moved(trajectory, analysis.diffusion)
-        if len(moved) > 2:
-            lags = np.arange(1, len(moved))
-            found["msd"] = 6 * lags * diffusion_by_lag(moved)
+        if moved.shape[1] > 2:
+            lags = np.arange(1, moved.shape[1])
+            found["msd"] = 6 * lags * np.mean([diffusion_by_lag(each) for each in moved], axis=0)
             found["msd_lag"] = lags * analysis.diffusion.spacing
     return found
 
 
 def diffusivity(trajectory: Trajectory, how: Diffusion, convention: Convention) -> float:
-    """Diffusivity in 1e-9 m²/s, read at one lag.
+    """Diffusivity in 1e-9 m²/s, read at one lag: the mean over the trajectories.
 
     Raises:
         InputError: the trajectory is too short for that lag, or its frames do not allow the spacing.
@@ -96,22 +96,24 @@ def diffusivity(trajectory: Trajectory, how: Diffusion, convention: Convention) 
     moved = _moved(trajectory, how)
     lag = round(how.lag / how.spacing)
     # One window more than the lag: the reference convention divides by one fewer than there are.
-    if len(moved) < lag + 2:
-        length = len(trajectory) * _frame_time(trajectory)
+    if moved.shape[1] < lag + 2:
+        length = trajectory.length
         raise InputError(f"{length:g} ps are too short for a diffusivity at a lag of {how.lag:g} ps")
-    return float(diffusion_by_lag(moved, convention)[lag - 1] / how.spacing * A2_PER_PS)
+    found = [diffusion_by_lag(each, convention)[lag - 1] for each in moved]
+    return float(np.mean(found) / how.spacing * A2_PER_PS)
 
 
 def _moved(trajectory: Trajectory, how: Diffusion) -> np.ndarray:
-    """Unwrapped positions of the tracked atoms in the frames that count."""
+    """(R, T, N, 3) Å, unwrapped positions of the tracked atoms in the frames that count, by trajectory."""
     frame_time = _frame_time(trajectory)
     stride = round(how.spacing / frame_time)
     if stride < 1 or not np.isclose(stride * frame_time, how.spacing, rtol=1e-3):
         raise InputError(f"frames {frame_time:g} ps apart allow no spacing of {how.spacing:g} ps")
     positions = trajectory.positions[:, tracked(trajectory, how)]
+    each = np.split(positions, trajectory.replicas)
     if trajectory.periodic:
-        positions = unwrap(positions, trajectory.cell)
-    return positions[round(how.skip / frame_time) :: stride]
+        each = [unwrap(positions, trajectory.cell) for positions in each]
+    return np.stack(each)[:, round(how.skip / frame_time) :: stride]
 
 
 def _frame_time(trajectory: Trajectory) -> float:

@@ -8,7 +8,16 @@ import yaml
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from tests.workflow.dry_runs import MORE_SEEDS, ROOT, SIMULATED, TABLE3, TRAINED, copy_project, jobs, snakemake
+from tests.workflow.dry_runs import (
+    MORE_SEEDS,
+    ROOT,
+    SIMULATED,
+    TABLE3,
+    TRAINED,
+    copy_project,
+    jobs,
+    snakemake,
+)
 
 
 @pytest.fixture

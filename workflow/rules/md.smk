@@ -15,10 +15,12 @@ rule generate_md_standin:
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         code=PLAN.code("generate-md-standin"),
+        size=SETTINGS["trajectories"],
     message:
         "Generating the stand-in for simulations of a {wildcards.system}"
     shell:
-        "python -m leignn generate-md-standin --system {wildcards.system:q} --output {output:q} > {log:q} 2>&1"
+        "python -m leignn generate-md-standin --system {wildcards.system:q} --replicas {params.size[replicas]:q}"
+        " --frames {params.size[frames]:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule analyse_reference:

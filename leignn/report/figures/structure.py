@@ -75,7 +75,7 @@ def _draw_system(axis: Axes, simulation: Simulation, reference: dict[str, Any]) 
     axis.set_axis_off()
     formula = atoms.symbols.formula.format("metal")
     time = f"after {found['outcome']['time_ps']:g} ps with {found['title']}"
-    axis.set_title(f"{simulation.dataset}: {formula}\n{time}", fontsize=9)
+    axis.set_title(f"{found['dataset_title']}: {formula}\n{time}", fontsize=9)
 
 
 def _draw_curves(

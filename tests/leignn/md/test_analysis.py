@@ -66,14 +66,28 @@ def test_a_reference_is_put_in_order(tmp_path) -> None:
     assert unordered.frame_time is None
 
 
+def test_the_systems_of_a_reference_are_trajectories_of_their_own(tmp_path) -> None:
+    structures = frames(6)
+    for number, structure in enumerate(structures):
+        structure.info |= {"run": "ab"[number % 2], "step": number // 2}
+    found = reference_trajectory(store(tmp_path, structures), 50.0)
+    expected = [structures[i].positions for i in (0, 2, 4, 1, 3, 5)]
+    np.testing.assert_allclose(found.positions, expected, atol=1e-7)
+    assert found.replicas == 2 and found.length == pytest.approx(0.15)
+
+
 def test_bad_references_are_one_sentence(tmp_path) -> None:
     structures = frames(6)
     for number, structure in enumerate(structures):
         structure.info["step"] = number + 3 * (number > 2)
     with pytest.raises(InputError, match="no frame between 2 and 6"):
         reference_trajectory(store(tmp_path, structures), 50.0)
-    structures[5].info["run"] = "b"
-    with pytest.raises(InputError, match="one system, not of 2"):
+    for number, structure in enumerate(structures):
+        structure.info |= {"run": "ab"[number // 3], "step": number % 3 + (number == 5)}
+    with pytest.raises(InputError, match="trajectory of b has no frame between 1 and 3"):
+        reference_trajectory(store(tmp_path, structures), 50.0)
+    structures[2].info["run"] = "b"
+    with pytest.raises(InputError, match="trajectory of a has 2 frames, that of b 4"):
         reference_trajectory(store(tmp_path, structures), 50.0)
     fewer = frames(6)
     fewer[3] = fewer[3][:2]
@@ -143,16 +157,36 @@ def test_diffusivity_of_a_random_walk_is_read_at_its_lag() -> None:
         diffusivity(walk, how.model_copy(update={"element": "S"}), "corrected")
 
 
+def test_diffusivity_of_replicas_is_their_mean_and_knows_no_jump_between_them() -> None:
+    rng = np.random.default_rng(1)
+    how = Diffusion(element="Li", skip=0.1, spacing=0.05, lag=1.0, stable=1.0)
+    numbers, cell = np.array([3] * 50), np.diag([8.0] * 3)
+    walks = [
+        (rng.uniform(0, 8, (1, 50, 3)) + rng.normal(0, sigma, (400, 50, 3)).cumsum(0)) % 8.0
+        for sigma in (0.1, 0.3)
+    ]
+    alone = [diffusivity(Trajectory(w, w, numbers, cell, 0.05), how, "corrected") for w in walks]
+    both = Trajectory(np.concatenate(walks), np.concatenate(walks), numbers, cell, 0.05, replicas=2)
+    assert diffusivity(both, how, "corrected") == pytest.approx(np.mean(alone), rel=1e-12)
+    with pytest.raises(InputError, match="20 ps are too short for a diffusivity at a lag of 25 ps"):
+        diffusivity(both, how.model_copy(update={"lag": 25.0}), "corrected")
+    analysis = Analysis(
+        reference=Reference(part="all", frame_time=50.0), distribution="rdf", window=1.0, diffusion=how
+    )
+    curves = curves_of(both, analysis, {})
+    assert curves["msd"][19] / 6 * 10 == pytest.approx(np.mean(alone), rel=1e-12)  # at 1 ps, from Å²/ps
+
+
 def files_of(simulation: Path) -> dict[str, str]:
     return {name: sha256(simulation / name) for name in GROWING}
 
 
 def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path, capsys) -> None:
     """The stand-in itself, given as the trajectory of a simulation: every error is (nearly) zero."""
-    generate(tmp_path, "melt", frames=110, seed=1)
+    generate(tmp_path, "melt", replicas=1, frames=110, seed=1)
     structures = ase.io.read(tmp_path / "trajectory.extxyz", ":")
     for number, atoms in enumerate(structures):
-        atoms.info = {"time_fs": 50.0 * number}
+        atoms.info["time_fs"] = 50.0 * number
     ase.io.write(tmp_path / "all.extxyz", structures[1:])
     dataset = load_dataset(STANDIN).plain()
     dataset["parts"]["all"]["path"] = "all.extxyz"
