@@ -12,7 +12,6 @@ from tests.workflow.dry_runs import (
     MORE_SEEDS,
     ROOT,
     SIMULATED,
-    TABLE3,
     TRAINED,
     copy_project,
     jobs,
@@ -82,4 +81,4 @@ rule mine:
     assert (other / "results/first/runs/mine/smoke/leignn/seed0/config.yaml").exists()
     assert "train.csv" in (other / "mine.txt").read_text()
     found = jobs(snakemake("-n", "leignn_all", folder=other).stdout)
-    assert found["leignn_train_model"] == len(TRAINED) + len(TABLE3)
+    assert found["leignn_train_model"] == len(TRAINED) + SIMULATED
