@@ -1,4 +1,5 @@
 # make run    set up .venv and run the workflow (SCALE=smoke|mini|hour|paper, default mini)
+# make plan   what that would cost, before anything starts (SCALE likewise): jobs, hours here, disk, downloads
 # make test   set up .venv and run the tests; says which lines they do not reach
 # make lint   ruff, snakefmt, mypy and snakemake --lint
 # make documents  renew schemas and tables of keys, which are generated from leignn/config
@@ -13,10 +14,13 @@ BIN := .venv/bin
 # The rules run `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: docs-figures documents run test lint paper setup
+.PHONY: docs-figures documents run plan test lint paper setup
 
 run: setup
 	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
+
+plan: setup
+	$(BIN)/snakemake plan --quiet all --cores $(CORES) --config scale=$(SCALE)
 
 paper: setup
 	$(BIN)/snakemake --cores $(CORES) --config scale=paper

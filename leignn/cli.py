@@ -23,6 +23,7 @@ COMMANDS = {
     "build-store": ("leignn.data.build", "convert raw files of one part into a store"),
     "split": ("leignn.data.splits", "write the split manifests of a data set"),
     "extract-frames": ("leignn.data.extract", "write structures of a split as extended XYZ"),
+    "plan": ("leignn.forecast.table", "print what a run of the workflow will cost"),
     "configure": ("leignn.config.run", "resolve the configuration of one run"),
     "document-config": ("leignn.config.documents", "renew schemas and tables of keys from the types"),
     "fit-statistics": ("leignn.training.statistics", "compute what a model takes from the training split"),

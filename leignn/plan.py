@@ -128,6 +128,16 @@ class Plan:
         tables = [f"{self.folder}/{name}.csv" for name in self.tables]
         return [*tables, *(f"{self.folder}/{name}.svg" for name in self.figures), f"{self.folder}/index.html"]
 
+    @cached_property
+    def rows(self) -> dict[str, list[str]]:
+        """All these files, by what can be asked for alone: a table, the figures, the page."""
+        files, rest = {}, list(self.targets)
+        for name in self.built:
+            files[name] = [file for file in rest if Path(file).stem == name]
+            rest = [file for file in rest if file not in files[name]]
+        page = [file for file in rest if Path(file).stem in ("index", CLAIMS, "learning_curves")]
+        return files | {"figures": [file for file in rest if file not in page], "page": page}
+
     def models_of(self, name: str) -> list[str]:
         """Models of a result's rows."""
         return self.results[name].models_at(self.configuration.scale)
@@ -232,7 +242,8 @@ class Plan:
         found = merged_simulation(
             self.dataset(dataset), self.model(model), scale, shown.scale_settings, shown.settings
         )
-        return [word for key, value in found.plain().items() for word in (f"--{key}", str(value))]
+        arguments = {f"--{key.replace('_', '-')}": str(value) for key, value in found.plain().items()}
+        return [word for argument in arguments.items() for word in argument]
 
     def references(self, names: Iterable[str]) -> list[str]:
         """Observables of the reference trajectory of every data set of the results."""
@@ -339,6 +350,11 @@ class Plan:
 def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[str, Result]:
     """The declared results, with the user's models and data sets."""
     chosen = dict(results)
+    for name in configuration.also:
+        if name not in results or not results[name].on_request:
+            known = ", ".join(name for name, result in results.items() if result.on_request)
+            raise InputError(f"configuration: also: {name!r} has nothing to run on request; {known} have")
+        chosen[name] = results[name].model_copy(update={"datasets": results[name].on_request})
     for name, shown in configuration.results.items():
         if name not in results:
             raise InputError(
@@ -347,5 +363,5 @@ def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[st
             )
         update = {key: {DEFAULT: value} for key, value in shown if value is not None}
         update |= {"models_on": {}} if "models" in update else {}
-        chosen[name] = results[name].model_copy(update=update)
+        chosen[name] = chosen[name].model_copy(update=update)
     return chosen

@@ -17,9 +17,11 @@ from pydantic import (
 
 from leignn.config.archive import Download, Md5
 from leignn.config.base import Scale, SomeOf, Strict, load_yaml
+from leignn.config.deviation import Deviation
 from leignn.config.merge import merge
 from leignn.config.names import Name, checked_name
 from leignn.config.simulation import Dynamics
+from leignn.config.size import Size
 from leignn.config.splits import Splits
 from leignn.config.training import SomeTraining, Training
 from leignn.errors import InputError
@@ -209,6 +211,8 @@ class Dataset(Strict):
     """where the raw files come from"""
     parts: Annotated[dict[Name, Part], Field(min_length=1)]
     """raw files, by name"""
+    size: Size | None = None
+    """how large it is, for `snakemake plan`; without, times and sizes are unknown there"""
     splits: Splits
     """what trains, validates and tests"""
     graph: Graph
@@ -219,6 +223,8 @@ class Dataset(Strict):
     """overrides of the protocol at a scale, over the configuration's"""
     md: Dynamics | None = None
     """for simulations"""
+    deviations: list[Deviation] = []
+    """settings that differ from their source; `docs/deviations.md` lists them"""
 
     _name: str = PrivateAttr("")
     _files: list[Path] = PrivateAttr(default_factory=list)

@@ -1,4 +1,7 @@
-"""Renew what is generated from the types: JSON schemas for editors, tables of keys in config/README.md.
+"""Renew what is generated: JSON schemas for editors, tables of keys, and the table of deviations.
+
+From the types: ``config/schemas`` and the tables in ``config/README.md``. From models and data sets:
+``docs/deviations.md``.
 
 For a checkout: an installed package needs neither.
 """
@@ -13,9 +16,10 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 from leignn.config.archive import Archives, Download, ZenodoRecord
-from leignn.config.base import SomeOf, Strict
+from leignn.config.base import SomeOf, Strict, load_yaml
 from leignn.config.dataset import Dataset
-from leignn.config.model import Model
+from leignn.config.deviation import Deviation
+from leignn.config.model import Model, load_model
 from leignn.config.result import Result
 from leignn.config.training import Training
 from leignn.config.workflow import Configuration
@@ -36,14 +40,42 @@ TABLE = re.compile(r"(<!-- keys of (\w+), generated -->\n).*?(<!-- end -->)", re
 
 
 def documents(folder: Path = CONFIG) -> dict[Path, str]:
-    """Every generated file in ``config/`` and what should stand in it."""
+    """Every generated file and what should stand in it."""
     found = {folder / "schemas" / f"{name}.schema.json": schema(kind) for name, kind in TYPES.items()}
     readme = folder / "README.md"
     found[readme] = TABLE.sub(
         lambda marks: marks[1] + "\n".join(table(TABLES[marks[2]])) + "\n" + marks[3],
         readme.read_text(encoding="utf-8"),
     )
+    found[folder.parent / "docs" / "deviations.md"] = deviations(folder)
     return found
+
+
+def deviations(folder: Path) -> str:
+    """Markdown table of all settings that are not as their source has them, from models and data sets."""
+    rows: list[tuple[str, Deviation]] = []
+    for path in sorted((folder / "datasets").rglob("*.yaml")):
+        for given in load_yaml(path).get("deviations", []):
+            title = path.stem if path.parent.name == "bases" else load_yaml(path)["title"]
+            rows.append((title, Deviation.checked(given, path)))
+    for path in sorted((folder / "models").glob("*.yaml")):
+        model = load_model(path)
+        rows += [(model.title, deviation) for deviation in model.deviations]
+        for benchmark, own in model.benchmarks.items():
+            rows += [(f"{model.title}, {benchmark}", deviation) for deviation in own.deviations]
+    keys = list(Deviation.model_fields)
+    lines = [
+        "# Settings that are not as their source has them",
+        "",
+        "Generated from the key `deviations` of `config/datasets` and `config/models` by `make documents`.",
+        "Compared were the protocols of training and the thermostats at scale paper, with the files in the",
+        "last column; the other scales are ours.",
+        "",
+        f"| of | {' | '.join(keys)} |",
+        "|---" * (len(keys) + 1) + "|",
+        *(f"| {of} | {' | '.join(_line(getattr(found, key)) for key in keys)} |" for of, found in rows),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def schema(kind: type[Strict]) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from leignn.config.base import Scale, Strict, load_yaml
 from leignn.config.dataset import SomeGraph
+from leignn.config.deviation import Deviation
 from leignn.config.names import Name, checked_name
 from leignn.config.simulation import SomeSimulation
 from leignn.config.training import SomeTraining
@@ -31,6 +32,8 @@ class Own(Strict):
     """over the model's"""
     simulation: dict[Scale, SomeSimulation] = {}
     """over the data set's `md.simulation`, with the reason in a comment"""
+    deviations: list[Deviation] = []
+    """settings that differ from their source; `docs/deviations.md` lists them"""
 
 
 class Model(Strict):
@@ -57,6 +60,8 @@ class Model(Strict):
     """overrides of the data set's graph for a scale"""
     benchmarks: dict[str, Own] = {}
     """what differs on the data sets of a benchmark"""
+    deviations: list[Deviation] = []
+    """settings that differ from their source, as in `benchmarks`"""
 
     _name: str = PrivateAttr("")
     _file: Path = PrivateAttr(Path())

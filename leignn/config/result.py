@@ -124,6 +124,8 @@ class Result(Strict):
     """Names of data sets, likewise; a result without any shows what is published."""
     models_on: dict[str, list[Name]] = {}
     """Models on a data set that only some of them are run on, at every scale."""
+    on_request: dict[str, list[Name]] = {}
+    """Data sets, likewise, that are run only where the configuration's ``also`` names the result."""
     seeds: dict[str, dict[str, PositiveInt]] = {}
     """How many seeds, by scale or ``default``, then by model or ``default``; one without. The configuration's
     ``seeds`` stand in place of them."""

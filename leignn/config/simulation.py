@@ -28,6 +28,9 @@ class Simulation(Strict):
     friction: PositiveFloat = 0.01
     """of Langevin, 1/fs"""
 
+    max_hours: PositiveFloat | None = None
+    """hours, over all sessions, after which it stops at a frame; with more of them it goes on from there"""
+
     @model_validator(mode="after")
     def _whole_frames(self) -> Self:
         if self.steps % self.every:

@@ -31,15 +31,23 @@ class Training(Strict):
     evaluate_every: PositiveInt
     """steps between evaluations"""
     early_stopping: PositiveInt
-    """evaluations without a better validation force MAE before training stops"""
+    """training stops once more evaluations than this in a row have no better validation force MAE, as in the
+    authors' code"""
     max_steps: PositiveInt
     """steps; a multiple of `evaluate_every`"""
+    max_hours: PositiveFloat | None = None
+    """hours of training, over all sessions, after which it stops at an evaluation; with more of them it goes
+    on from there"""
+    stop_at_lowest_rate: bool = False
+    """`true` to stop at the evaluation that takes the rate to its minimum, as MDSim does"""
     plateau_factor: float = 0.8
     """multiplies the rate on a plateau"""
     plateau_patience: NonNegativeInt = 5
     """evaluations without a better validation force MAE that are a plateau"""
     ema_decay: float = 0.999
     """of the averaged weights, which are validated and kept"""
+    ema_warmup: bool = True
+    """`true`: after n steps the decay is at most (1 + n)/(10 + n), so that short runs forget their start"""
     precision: Precision = "32-true"
     """of the model's numbers"""
     tf32: bool = False

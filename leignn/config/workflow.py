@@ -106,6 +106,8 @@ class Configuration(Strict):
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] | None = None
     """every model is trained once for each, in place of the number of seeds that results declare; tables show
     mean ± standard error"""
+    also: list[Name] = []
+    """results that also run what is declared `on_request`, such as `[md17, iso17]`"""
     results: dict[str, Shown] = {}
     """by the name of a result (a file in `results/`): `models` and `datasets` in place of the declared"""
     simulation: Simulations

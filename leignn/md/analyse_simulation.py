@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> None:
         try:
             trajectory = simulated_trajectory(args.simulation / "trajectory.extxyz")
         except TooShortError:
-            if outcome["status"] != "stopped":
+            if outcome["status"] == "finished":
                 raise
             content["stability_ps"] = outcome["time_ps"]  # all there is to say of it
         else:

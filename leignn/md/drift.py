@@ -21,15 +21,15 @@ from leignn.md.limitations import write_rows
 from leignn.md.start import check_known, check_start
 from leignn.potential import EnergyPotential
 
+DURATION, TIMESTEPS = 200.0, (1.0, 2.0, 3.0)  # fs
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="RUN/checkpoint.pt")
     parser.add_argument("--starts", type=Path, required=True, help="file with structures to simulate from")
     parser.add_argument("--temperature", type=float, default=300.0, help="K, at the start (default 300)")
-    parser.add_argument("--duration", type=float, default=200.0, help="fs simulated (default 200)")
-    parser.add_argument(
-        "--timesteps", type=float, nargs="+", default=[1.0, 2.0, 3.0], help="fs (default 1 2 3)"
-    )
+    parser.add_argument("--duration", type=float, default=DURATION, help="fs simulated (default 200)")
+    parser.add_argument("--timesteps", type=float, nargs="+", default=TIMESTEPS, help="fs (default 1 2 3)")
     add_threads(parser)
     add_device(parser)
     parser.add_argument("--output", type=output_file, required=True, help="table (.csv)")

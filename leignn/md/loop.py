@@ -1,5 +1,6 @@
 """The loop of every simulation: steps, bounds, frames, states, outcomes."""
 
+import math
 import sys
 import time
 from datetime import UTC, datetime
@@ -54,6 +55,8 @@ def simulate(engine: Engine, record: Record) -> list[dict[str, Any]]:
         engine.restore(saved)
         print(f"resuming from step {step}", flush=True)
     first, began = step, time.perf_counter()
+    before = float(saved["seconds"]) if saved is not None else 0.0
+    limit = math.inf if settings.max_hours is None else 3600 * settings.max_hours
 
     def speed() -> float:
         return (step - first) / (time.perf_counter() - began)
@@ -65,7 +68,7 @@ def simulate(engine: Engine, record: Record) -> list[dict[str, Any]]:
     )
     while True:
         for number, reason in engine.stop_broken().items():
-            record.finish(number, step, reason, speed(), started)
+            record.finish(number, step, "stopped", reason, speed(), started)
         if not engine.running:
             break
         if step > first and step % settings.every == 0:
@@ -75,16 +78,23 @@ def simulate(engine: Engine, record: Record) -> list[dict[str, Any]]:
             rate = len(frames) * ns_per_day(speed(), settings.timestep)
             seen = f"{step * settings.timestep / 1000:g} ps, {temperature:.0f} K, {rate:.3g} ns/day"
             progress.set_postfix_str(seen)
-            if step % (settings.every * FRAMES_A_STATE) == 0:
-                record.save(engine.running, step, engine.state())
+            seconds = before + time.perf_counter() - began
+            out_of_time = seconds > limit and step < settings.steps
+            if out_of_time or step % (settings.every * FRAMES_A_STATE) == 0:
+                record.save(engine.running, step, seconds, engine.state())
                 if progress.disable:  # a log file
                     print(f"step {step} of {settings.steps}: {seen}", flush=True)
+            if out_of_time:
+                for number in engine.running:
+                    reason = f"{step} of {settings.steps} steps in max_hours: {settings.max_hours:g}"
+                    record.finish(number, step, "out of time", reason, speed(), started)
+                break
         if step == settings.steps:
+            for number in engine.running:
+                record.finish(number, step, "finished", f"{step} steps", speed(), started)
             break
         engine.step()
         step += 1
         progress.update()
     progress.close()
-    for number in engine.running:
-        record.finish(number, step, "", speed(), started)
     return record.close()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ase.io
 import numpy as np
@@ -21,6 +21,7 @@ from leignn.identity import differences
 from leignn.lock import only_writer
 from leignn.provenance import process, sha256
 
+Status = Literal["finished", "stopped", "out of time"]
 GROWING = ("trajectory.extxyz", "thermo.csv")
 THERMO = ("time_ps", "potential_ev", "kinetic_ev", "temperature_k", "largest_force_ev_per_ang")
 
@@ -64,7 +65,7 @@ class Record:
         self.state = output / "state.npz"
         self.identities = [
             {
-                "settings": settings.model_dump(),
+                "settings": settings.model_dump(exclude_none=True),
                 "seed": seed,
                 "start": start,
                 "atoms": len(atoms),
@@ -84,8 +85,10 @@ class Record:
 
     def _identity(self) -> dict[str, Any]:
         """What a saved state must have in common with these simulations, in JSON's types."""
+        # With more time a simulation goes on.
+        settings = self.settings.model_dump(exclude={"max_hours"})
         seeds = {
-            f"seed{identity['seed']}": identity | {"structure": structure}
+            f"seed{identity['seed']}": identity | {"settings": settings, "structure": structure}
             for identity, structure in zip(self.identities, self._structures, strict=True)
         }
         return json.loads(json.dumps(self.content | seeds))
@@ -103,11 +106,14 @@ class Record:
         for number, atoms in frames.items():
             _write_frame(self.folders[number], atoms, step, self.settings.timestep)
 
-    def save(self, running: list[int], step: int, arrays: dict[str, np.ndarray]) -> None:
-        """Write state.npz: what the engine needs of those still ``running``, and how long their files are."""
+    def save(self, running: list[int], step: int, seconds: float, arrays: dict[str, np.ndarray]) -> None:
+        """Write state.npz: what the engine needs of those still ``running``, and how long their files are.
+
+        ``seconds`` are those of all sessions.
+        """
         sizes = [[(self.folders[n] / name).stat().st_size for name in GROWING] for n in running]
         identity = json.dumps(self._identity())
-        about = {"identity": identity, "running": running, "step": step, "sizes": sizes}
+        about = {"identity": identity, "running": running, "step": step, "seconds": seconds, "sizes": sizes}
         write_arrays(self.state, arrays | {name: np.array(value) for name, value in about.items()})
 
     def load(self) -> dict[str, np.ndarray] | None:
@@ -132,13 +138,16 @@ class Record:
                 os.truncate(self.folders[number] / name, size)
         return saved
 
-    def finish(self, number: int, step: int, reason: str, speed: float, started: datetime) -> None:
+    def finish(
+        self, number: int, step: int, status: Status, reason: str, speed: float, started: datetime
+    ) -> None:
         """Write the outcome of a simulation that has come to ``step``.
 
         Args:
             number: of the simulation.
             step: its last.
-            reason: why it had to stop; empty if it had not.
+            status: ``finished``, ``stopped`` where it had left its bounds, or ``out of time``.
+            reason: in words.
             speed: steps a second of this session.
             started: this session.
         """
@@ -146,8 +155,8 @@ class Record:
         self._write_outcome(
             number,
             {
-                "status": "stopped" if reason else "finished",
-                "reason": reason or f"{step} steps",
+                "status": status,
+                "reason": reason,
                 "steps": step,
                 "time_ps": step * timestep / 1000,
                 "steps_per_second": speed,
@@ -168,14 +177,16 @@ class Record:
         write_json(self.folders[number] / "outcome.json", outcome)
 
     def close(self) -> list[dict[str, Any]]:
-        """Remove the state; return all outcomes.
+        """Remove the state, but of those that go on with more time; return all outcomes.
 
-        An outcome has ``status`` (finished or stopped), ``reason``, ``steps``, ``time_ps``,
+        An outcome has ``status`` (finished, stopped or out of time), ``reason``, ``steps``, ``time_ps``,
         ``steps_per_second`` and ``ns_per_day`` of the last session, ``settings``, ``seed``, ``start``,
         ``atoms`` and ``engine``.
         """
-        self.state.unlink(missing_ok=True)
-        return [read_json(folder / "outcome.json") for folder in self.folders]
+        outcomes = [read_json(folder / "outcome.json") for folder in self.folders]
+        if all(outcome["status"] != "out of time" for outcome in outcomes):
+            self.state.unlink(missing_ok=True)
+        return outcomes
 
 
 def _write_frame(folder: Path, atoms: Atoms, step: int, timestep: float) -> None:

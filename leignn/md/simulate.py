@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=50, help="steps between frames (default 50)")
     parser.add_argument("--damping", type=float, default=20.0, help="Nosé–Hoover, time steps (default 20)")
     parser.add_argument("--friction", type=float, default=0.01, help="Langevin, 1/fs (default 0.01)")
+    parser.add_argument("--max-hours", type=float, help="it stops; with more it goes on (default: none)")
     parser.add_argument(
         "--no-wrap",
         dest="wrap",

@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, TQDMProgressBar, WeightAveraging
 from torch import Tensor
 
+from leignn.config.training import Training
 from leignn.files import replacing, write_text
 
 LOG_COLUMNS = (
@@ -30,14 +31,15 @@ LOG_COLUMNS = (
 class ExponentialMovingAverage(WeightAveraging):
     """EMA of the weights, used for validation and kept as the model.
 
-    The decay starts low, min(decay, (1 + n)/(10 + n)) after n steps, so that a short run is not
-    dominated by its random start (Open Catalyst and torch_ema do the same).
+    With a warm-up the decay starts low, min(decay, (1 + n)/(10 + n)) after n steps, so that a short run is
+    not dominated by its random start (as torch_ema and NequIP; the authors' code and MDSim have none).
     """
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, warmup: bool) -> None:
         def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
             steps = int(count)
-            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (10 + steps)))
+            now = min(decay, (1 + steps) / (10 + steps)) if warmup else decay
+            torch._foreach_lerp_(averaged, current, 1 - now)
 
         super().__init__(use_buffers=False, multi_avg_fn=average)
 
@@ -52,6 +54,39 @@ class StopWhenStale(EarlyStopping):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class StopAtLimit(Callback):
+    """Stop at the evaluation at which the time is up or, where asked for, the rate has come to its minimum.
+
+    Args:
+        training: the protocol.
+        run_log: knows the time.
+
+    Attributes:
+        reason: ``max_hours`` or ``lowest rate``; "" where neither has stopped it.
+    """
+
+    def __init__(self, training: Training, run_log: "RunLog") -> None:
+        self.training, self.run_log, self.reason = training, run_log, ""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.global_step:  # resumed: stopped stays stopped
+            self._stop(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._stop(trainer)
+
+    def _stop(self, trainer: pl.Trainer) -> None:
+        training, rate = self.training, trainer.optimizers[0].param_groups[0]["lr"]
+        hours = training.max_hours is not None and self.run_log.seconds >= 3600 * training.max_hours
+        if trainer.strategy.reduce_boolean_decision(hours, all=False):  # clocks of processes differ
+            self.reason = "max_hours"
+        if training.stop_at_lowest_rate and rate <= training.min_learning_rate:
+            self.reason = "lowest rate"
+        if self.reason:
             trainer.should_stop = True
 
 

@@ -33,7 +33,7 @@ from leignn.potential import Potential
 from leignn.provenance import checksums, process, sha256
 from leignn.trained import TrainedPotential, save_failure
 from leignn.training.batches import ShuffledBatches, TrainingBatches
-from leignn.training.callbacks import RunLog
+from leignn.training.callbacks import RunLog, StopAtLimit
 from leignn.training.failure import recorded
 from leignn.training.module import TrainingModule
 from leignn.training.monitor import monitored
@@ -138,6 +138,7 @@ def train(
     module = TrainingModule(potential, training, energy_shift, monitor)
 
     log = RunLog(output / "log.csv", len(train_frames))
+    limit = StopAtLimit(training, log)
     best = ModelCheckpoint(
         output / "resume",
         filename="best",
@@ -147,11 +148,11 @@ def train(
         # A whole checkpoint: Lightning puts the averaged weights into no other.
         save_weights_only=False,
     )
-    trainer = make_trainer(training, output, device, processes, monitor, [log, best])
+    trainer = make_trainer(training, output, device, processes, monitor, [log, limit, best])
     frames = (train_frames, val_frames)
     parts = {part for split in frames for part in split.table["part"]}
     identity = {
-        "configuration": config.plain(),
+        "configuration": _without_time(config),
         "stores": {part: data["stores"][part] for part in sorted(parts)},
         "splits": {split: data["splits"][split] for split in ("train", "val")},
         "energy_shift": energy_shift,
@@ -205,11 +206,27 @@ def train(
             "processes": processes,
             "pieces": pieces,
             "best_step": best_step,
+            "ended": _ended(limit.reason, trainer.global_step, training),
             "train_structures": len(train_frames),
             "parameters": sum(p.numel() for p in potential.parameters()),
         }
         write_json(output / "provenance.json", record)
-        shutil.rmtree(output / "resume", ignore_errors=True)
+        if limit.reason != "max_hours":  # with more time it goes on
+            shutil.rmtree(output / "resume", ignore_errors=True)
+
+
+def _ended(limit: str, steps: int, training: Training) -> str:
+    """Why a training has ended, in two words."""
+    if not steps:
+        return "nothing to train"
+    return limit or ("max_steps" if steps == training.max_steps else "early stopping")
+
+
+def _without_time(config: RunConfig) -> dict[str, Any]:
+    """A configuration but for its time: with more, a training goes on from where it stopped."""
+    content = config.plain()
+    content["training"].pop("max_hours", None)
+    return content
 
 
 def _fitting_pieces(

@@ -45,7 +45,7 @@ def make_trainer(
     )
     stop = StopWhenStale(
         monitor,
-        patience=training.early_stopping,
+        patience=training.early_stopping + 1,  # it stops at this many
         check_finite=True,
         check_on_train_epoch_end=False,
     )
@@ -73,7 +73,7 @@ def make_trainer(
         enable_model_summary=False,
         logger=TensorBoardLogger(output, name="tensorboard", version=""),
         callbacks=[
-            ExponentialMovingAverage(training.ema_decay),
+            ExponentialMovingAverage(training.ema_decay, training.ema_warmup),
             stop,
             ProgressBar(),
             *callbacks,

@@ -33,6 +33,6 @@ def test_import_is_quiet_and_leaves_no_stand_in() -> None:
 def test_missing_package_names_its_conda_file(monkeypatch) -> None:
     monkeypatch.delitem(sys.modules, "baselines.painn", raising=False)
     monkeypatch.setitem(sys.modules, "fairchem.core.models.painn.painn", None)  # as if not installed
-    with pytest.raises(RunFailedError, match=r"'fairchem'.*workflow/envs/fairchem\.yaml"):
-        build_potential("baselines.painn:PaiNN", GraphSpec(6.0, 20), {}, "fairchem")
-    assert (ROOT / "workflow" / "envs" / "fairchem.yaml").exists()
+    with pytest.raises(RunFailedError, match=r"'fairchem'.*workflow/envs/baselines\.yaml"):
+        build_potential("baselines.painn:PaiNN", GraphSpec(6.0, 20), {}, "baselines")
+    assert (ROOT / "workflow" / "envs" / "baselines.yaml").exists()

@@ -111,6 +111,16 @@ def test_every_scale_is_sound(elsewhere, scale) -> None:
     assert len(plan.targets) == len(plan.tables) + len(plan.figures) + 1
 
 
+def test_what_is_run_on_request_only(elsewhere) -> None:
+    assert not Plan.of({"scale": "paper"}).datasets_of("md17")
+    plan = Plan.of({"scale": "paper", "also": ["md17", "iso17"]})
+    assert plan.datasets_of("iso17") == ["iso17"] and len(plan.datasets_of("md17")) == 20
+    chosen = Plan.of({"also": ["md17"], "results": {"md17": {"datasets": ["md17_uracil"]}}})
+    assert chosen.datasets_of("md17") == ["md17_uracil"]
+    with pytest.raises(InputError, match="'table1' has nothing to run on request; .*iso17"):
+        Plan.of({"also": ["table1"]})
+
+
 @pytest.mark.parametrize("example", sorted((CONFIG / "examples").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_example_is_sound(elsewhere, example) -> None:
     content = yaml.safe_load(example.read_text())

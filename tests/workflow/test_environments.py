@@ -1,14 +1,13 @@
-"""Every rule's command with no packages but those of its conda environment, as ``--use-conda`` runs it.
+"""Every rule's command with no packages but those of its conda environment."""
 
-There is no conda here: a `python` of the test's own hides from each command whatever is neither pinned
-in the file that the rule names nor needed by one of these pins.
-"""
-
+import ast
 import os
 import re
 import subprocess
 import sys
-from importlib.metadata import distributions, packages_distributions, requires
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -16,134 +15,166 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = ROOT / "workflow" / "envs"
+from leignn.cli import commands
+from tests.workflow.dry_runs import ROOT
+from tests.workflow.stand_in_conda import hidden, install, pip_pins
 
-# Runs at the start of each command, which then finds neither modules nor distributions that are hidden.
-HIDE = """
-import importlib.metadata, os, sys
-modules, distributions = (frozenset(os.environ[name].split()) for name in ("MODULES", "DISTRIBUTIONS"))
-class Visible:
-    def __init__(self, finder):
-        self.finder = finder
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] not in modules:
-            return self.finder.find_spec(name, path, target)
-    def __getattr__(self, name):
-        return getattr(self.finder, name)
-sys.meta_path[:] = map(Visible, sys.meta_path)
-found = importlib.metadata.Distribution.from_name
-def from_name(name):
-    if name.lower().replace("_", "-").replace(".", "-") in distributions:
-        raise importlib.metadata.PackageNotFoundError(name)
-    return found(name)
-importlib.metadata.Distribution.from_name = from_name
-"""
-PYTHON = """#!{python}
-import os, sys
-sys.path.insert(0, {tests!r})
-from test_environments import environment_of, hidden
-for name, absent in zip(("MODULES", "DISTRIBUTIONS"), hidden(environment_of(sys.argv[1:]))):
-    os.environ[name] = " ".join(sorted(absent))
-os.environ["PYTHONPATH"] = {folder!r}
-os.execv({python!r}, [{python!r}, *sys.argv[1:]])
-"""
+ENVIRONMENTS = {path.stem: path for path in (ROOT / "workflow" / "envs").glob("*.yaml")}
+MODELS = [yaml.safe_load(path.read_text()) for path in (ROOT / "config" / "models").glob("*.yaml")]
+# Imported in functions that the rules of an environment do not come to.
+ELSEWHERE = {
+    ("torch", "leignn.arguments"),  # of what --device says
+    ("torch", "leignn.provenance"),  # of the hardware of trainings and profiles
+    (
+        "torch_sim",
+        "leignn.md.torchsim_engine",
+    ),  # no rule asks for --engine torchsim, which has files of its own
+    ("torch_sim", "leignn.md.torchsim_integrators"),
+    ("torch_sim", "leignn.md.torchsim_potential"),
+}
 
 
-def _name(requirement: str) -> str:
-    return canonicalize_name(Requirement(requirement).name)
+def rules() -> Iterator[tuple[str, str, str]]:
+    """Name, command and environment of every rule; a rule of any model has the environments of all."""
+    of_models = {model.get("environment", "torch") for model in MODELS}
+    for file in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        for text in re.split(r"\n *rule ", file.read_text())[1:]:
+            found = re.findall(r"\n +conda:\n +(\S+)\n", text)
+            for command in re.findall(r"python -m leignn (\S+)", text):
+                (environment,) = found
+                names = (
+                    of_models if environment == "model_environment" else [Path(environment.strip('"')).stem]
+                )
+                yield from ((text.partition(":")[0], command, name) for name in sorted(names))
 
 
-def pinned(environment: str) -> set[str]:
-    """Distributions that a conda file and its script name, and all that these need."""
-    dependencies = yaml.safe_load((ENVIRONMENTS / f"{environment}.yaml").read_text())["dependencies"]
-    wanted = [_name(pin) for entry in dependencies if isinstance(entry, dict) for pin in entry["pip"]]
-    found = set()
-    while wanted:
-        name = wanted.pop()
-        if name in found:
+def source(module: str) -> Path | None:
+    path = ROOT.joinpath(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """Modules that a module of ours names in imports, also within functions, and their packages.
+
+    What a package loads when it is asked for a name (its functions) does not count.
+    """
+    file = source(module)
+    tree: ast.AST = ast.parse(file.read_text())
+    if file.name == "__init__.py":
+        tree = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef)], [])
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, file
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = [name.split(".") for name in names]
+    return frozenset(".".join(part[:end]) for part in parts for end in range(1, len(part) + 1))
+
+
+def third_parties(module: str) -> set[tuple[str, str]]:
+    """Top-level modules of others behind a module of ours, each with the module of ours that imports it."""
+    seen, waiting, found = set(), [module], set()
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
             continue
-        found.add(name)
-        for text in requires(name) or []:
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                wanted.append(canonicalize_name(requirement.name))
-    script = ENVIRONMENTS / f"{environment}.post-deploy.sh"
-    if script.exists():  # these come without their dependencies
-        found |= {_name(pin) for pin in re.findall(r"\S+==\S+", script.read_text())}
-    return found | {"pip", "setuptools"}
+        seen.add(module)
+        for name in imported(module):
+            top = name.partition(".")[0]
+            if top in ("leignn", "baselines"):
+                waiting += [name] if source(name) else []
+            elif top not in sys.stdlib_module_names:
+                found.add((top, module))
+    return found
 
 
-def hidden(environment: str) -> tuple[set[str], set[str]]:
-    """Top-level modules, and distributions, that are installed here and not in the environment."""
-    there = pinned(environment) | {"leignn"}
-    modules = {
-        module
-        for module, names in packages_distributions().items()
-        if not there & {canonicalize_name(name) for name in names}
+def named(environment: str) -> set[str]:
+    """Distributions in a conda file and the script that goes with it."""
+    file = ENVIRONMENTS[environment]
+    script = file.with_suffix(".post-deploy.sh")
+    alone = re.findall(r"\S+==\S+", script.read_text()) if script.exists() else []
+    return {canonicalize_name(Requirement(pin).name) for pin in [*pip_pins(file), *alone]}
+
+
+@pytest.mark.parametrize("environment", sorted(ENVIRONMENTS))
+def test_every_import_is_pinned_in_the_environment_of_its_rule(environment) -> None:
+    """Of what a rule's command imports, and of the models that run there."""
+    starts = {rule: commands()[command][0] for rule, command, name in rules() if name == environment}
+    assert starts
+    for model in MODELS:
+        if model.get("environment", "torch") == environment:
+            starts[model["title"]] = model["potential"].partition(":")[0]
+    brought, there = packages_distributions(), named(environment)
+    assert "torch" in there or environment == "light"
+    lacking = {
+        f"{start} imports {name} (in {module})"
+        for start, first in starts.items()
+        for name, module in third_parties(first) - ELSEWHERE
+        if not there & {canonicalize_name(found) for found in brought.get(name, [name])}
     }
-    return modules, {canonicalize_name(found.name) for found in distributions()} - there
+    assert not lacking, "\n".join(sorted(lacking))
 
 
-def environment_of(arguments: list[str]) -> str:
-    """The environment of the rule whose command this is."""
-    command = arguments[arguments.index("leignn") + 1]
-    (environment,) = {
-        found
-        for file in (ROOT / "workflow" / "rules").glob("*.smk")
-        for rule in re.split(r"\nrule ", file.read_text())
-        if f"python -m leignn {command} " in rule
-        for found in re.findall(r"\n    conda:\n        (\S+)\n", rule)
-    }
-    if environment != "model_environment":
-        return Path(environment.strip('"')).stem
-    place = next(Path(arguments[arguments.index(key) + 1]) for key in KEYS if key in arguments)
-    folder = place if place.is_dir() else place.parent
-    return yaml.safe_load((folder / "config.yaml").read_text())["environment"]
+def test_every_environment_is_some_rules_and_every_rule_has_one() -> None:
+    assert {environment for _, _, environment in rules()} == set(ENVIRONMENTS)
+    of_rules = {command for _, command, _ in rules()}
+    by_hand = {"document-config", "document-figures", "check-reference", "check-observables"}
+    assert of_rules | by_hand == set(commands()) and len(of_rules) > 20
 
 
-KEYS = ("--config", "--run", "--checkpoint")  # of commands that run a model
+def test_the_stand_in_hides_what_an_environment_lacks() -> None:
+    of = {name: hidden(pip_pins(file)) for name, file in ENVIRONMENTS.items()}
+    for environment, module, there in (
+        ("light", "torch", False),
+        ("light", "ase", True),
+        ("torch", "torch", True),
+        ("torch", "mace", False),
+        ("baselines", "mace", True),
+        ("baselines", "fairchem", False),  # its script brings it
+    ):
+        assert (module not in of[environment][0]) == there, (environment, module)
+    assert "rich" in of["torch"][1] and "ase" not in of["torch"][1]
+    assert "fairchem" not in hidden(["fairchem-core==1.10.0(alone)"])[0]
+    assert "torch" in hidden(["fairchem-core==1.10.0(alone)"])[0]
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    """Run ``snakemake --use-conda`` with conda's stand-in, in a folder without the library."""
+    (tmp_path / "conda").mkdir()
+    (tmp_path / "folder").mkdir()
+    binaries = install(tmp_path / "conda")
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "workflow" / "Snakefile"), "--use-conda"]
+    environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(*arguments: str) -> Path:
+        done = subprocess.run(
+            [*command, "--cores", "all", *arguments],
+            cwd=tmp_path / "folder",
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return tmp_path / "folder"
+
+    return run
+
+
+def test_jobs_find_the_library_from_another_folder(snakemake) -> None:
+    """Snakemake itself takes PYTHONPATH away from what it runs in an environment."""
+    folder = snakemake("results/runs/oc20_standin/smoke/mace/seed0/config.yaml", "--config", "scale=smoke")
+    assert list((folder / ".snakemake" / "conda").glob("*/bin/python"))
+    assert not (folder / "leignn").exists()
+    assert (folder / "results/runs/oc20_standin/smoke/mace/seed0/config.yaml").exists()
 
 
 @pytest.mark.slow
-def test_every_command_runs_with_its_environments_packages(tmp_path) -> None:
-    """The whole workflow at scale smoke."""
-    binaries, site = tmp_path / "bin", tmp_path / "site"
-    binaries.mkdir()
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(HIDE)
-    python = binaries / "python"
-    python.write_text(
-        PYTHON.format(python=sys.executable, tests=str(Path(__file__).parent), folder=str(site))
-    )
-    python.chmod(0o755)
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "-s",
-        str(ROOT / "workflow" / "Snakefile"),
-        "--cores",
-        "all",
-    ]
-    environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        [*command, "--keep-going", "--config", "scale=smoke"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-
-
-def test_the_test_hides_what_an_environment_lacks() -> None:
-    for environment, module, there in (
-        ("report", "torch", False),
-        ("torch", "torch", True),
-        ("torch", "fairchem", False),
-        ("fairchem", "fairchem", True),
-    ):
-        assert (module not in hidden(environment)[0]) == there
-    assert "rich" in hidden("torch")[1] and "ase" not in hidden("torch")[1]
-    assert environment_of(["-m", "leignn", "render-page", "--output", "x"]) == "report"
+def test_the_workflow_runs_with_its_environments_packages(snakemake) -> None:
+    """The whole of it, at scale smoke."""
+    folder = snakemake("--keep-going", "--config", "scale=smoke")
+    assert (folder / "results" / "index.html").exists()
+    assert len(list((folder / ".snakemake" / "conda").glob("*/bin/python"))) == len(ENVIRONMENTS)

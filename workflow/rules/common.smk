@@ -1,5 +1,6 @@
 # What all rules share: the plan (leignn/plan.py), and thin functions of wildcards. Nothing imports torch.
 import functools
+import json
 import shlex
 import sys
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ class Told:
 
         return method
 
+
+GIVEN = json.dumps(config)  # before it is added to
 
 with in_one_sentence():
     PLAN = Told(Plan.of(config))

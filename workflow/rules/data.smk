@@ -9,7 +9,7 @@ rule generate_oc20_standin:
     benchmark:
         f"{BENCHMARKS}/generate_oc20_standin.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -34,7 +34,7 @@ rule download_part:
         f"{BENCHMARKS}/download/{{dataset}}/{{part}}.tsv"
     retries: 3
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
@@ -59,7 +59,7 @@ rule download_archive:
         f"{BENCHMARKS}/download_archive/{{archive}}.tsv"
     retries: 3
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
@@ -83,7 +83,7 @@ rule build_store:
     benchmark:
         f"{BENCHMARKS}/build_store/{{dataset}}/{{part}}.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
@@ -112,7 +112,7 @@ rule split_dataset:
     benchmark:
         f"{BENCHMARKS}/split_dataset/{{dataset}}.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),

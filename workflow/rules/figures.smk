@@ -12,7 +12,7 @@ rule plot_graphs:
     benchmark:
         f"{BENCHMARKS}/plot_graphs.tsv"
     conda:
-        "../envs/figures.yaml"
+        "../envs/torch.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
@@ -38,7 +38,7 @@ rule plot_architecture:
     benchmark:
         f"{BENCHMARKS}/plot_architecture.tsv"
     conda:
-        "../envs/figures.yaml"
+        "../envs/torch.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
@@ -61,7 +61,7 @@ rule plot_messages:
     benchmark:
         f"{BENCHMARKS}/plot_messages.tsv"
     conda:
-        "../envs/figures.yaml"
+        "../envs/torch.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
         runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
@@ -89,7 +89,7 @@ rule plot_learning_curves:
         f"{BENCHMARKS}/plot_learning_curves.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("plot-learning-curves"),
         runs=PLAN.run_folders(PLAN.with_runs),
@@ -112,7 +112,7 @@ rule plot_complexity:
         f"{BENCHMARKS}/plot_complexity.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("plot-complexity"),
     message:
@@ -135,7 +135,7 @@ rule plot_structure:
         f"{BENCHMARKS}/plot_structure.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("plot-structure"),
     message:
@@ -158,7 +158,7 @@ rule plot_dynamics:
         f"{BENCHMARKS}/plot_dynamics.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("plot-dynamics"),
     message:
@@ -180,7 +180,7 @@ rule plot_limitations:
         f"{BENCHMARKS}/plot_limitations.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("plot-limitations"),
     message:

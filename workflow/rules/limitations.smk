@@ -66,7 +66,7 @@ rule join_limitations:
         f"{BENCHMARKS}/join_limitations.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("join-limitations"),
     message:

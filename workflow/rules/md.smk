@@ -9,7 +9,7 @@ rule generate_md_standin:
     benchmark:
         f"{BENCHMARKS}/generate_md_standin/{{system}}.tsv"
     conda:
-        "../envs/data.yaml"
+        "../envs/light.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),

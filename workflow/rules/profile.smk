@@ -13,7 +13,7 @@ rule profile_models:
     benchmark:
         f"{BENCHMARKS}/profile_models.tsv"
     conda:
-        "../envs/profile.yaml"
+        "../envs/baselines.yaml"
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/profile"),

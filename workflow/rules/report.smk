@@ -22,7 +22,7 @@ rule build_table:
         f"{BENCHMARKS}/build_table/{{table}}.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("build-table"),
     message:
@@ -46,7 +46,7 @@ rule check_claims:
         f"{BENCHMARKS}/check_claims.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("check-claims"),
     message:
@@ -77,7 +77,7 @@ rule render_page:
         f"{BENCHMARKS}/render_page.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("render-page"),
         folder=subpath(output[0], parent=True),

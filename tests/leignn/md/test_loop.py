@@ -66,6 +66,22 @@ def test_another_simulation_begins_anew_and_says_so(tmp_path, capsys, other) -> 
     assert not (tmp_path / "state.npz").exists()
 
 
+def test_what_stopped_for_its_time_goes_on_with_more_to_the_same_numbers(tmp_path) -> None:
+    short, straight = tmp_path / "short", tmp_path / "straight"
+    outcome = simulate_one(copper(EMT()), protocol("langevin", max_hours=1e-9), short)
+    assert (outcome["status"], outcome["steps"]) == ("out of time", 2) and "max_hours" in outcome["reason"]
+    assert len(ase.io.read(short / "trajectory.extxyz", ":")) == 2
+    outcome = simulate_one(copper(EMT()), protocol("langevin", max_hours=9), short)
+    assert (outcome["status"], outcome["steps"]) == ("finished", 120)
+    assert not (short / "state.npz").exists()
+    simulate_one(copper(EMT()), protocol("langevin"), straight)
+    # EMT's own neighbour list is another after a restart, which sums in another order.
+    one, other = (np.loadtxt(run / "thermo.csv", delimiter=",", skiprows=1) for run in (short, straight))
+    np.testing.assert_allclose(one, other, rtol=1e-7)
+    steps = [frame.info["time_fs"] for frame in ase.io.read(short / "trajectory.extxyz", ":")]
+    assert steps == [4.0 * frame for frame in range(61)]
+
+
 def test_a_damaged_state_is_named(tmp_path) -> None:
     (tmp_path / "state.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match="state.npz is damaged .*remove it"):

@@ -65,8 +65,8 @@ def stopped(copper_checkpoint, tmp_path, monkeypatch):
         command += ["--seeds", "0"] if engine == "ase" else ["--seeds", "0", "1"]
         save = Record.save
 
-        def interrupted(self, running, step, arrays) -> None:
-            save(self, running, step, arrays)
+        def interrupted(self, running, step, seconds, arrays) -> None:
+            save(self, running, step, seconds, arrays)
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

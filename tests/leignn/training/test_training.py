@@ -43,15 +43,16 @@ def test_a_batch_without_labels_has_no_loss() -> None:
     assert errors.energy_count == errors.forces_count == 0
 
 
-def test_moving_average_against_its_recursion() -> None:
+@pytest.mark.parametrize("warmup", [True, False])
+def test_moving_average_against_its_recursion(warmup) -> None:
     net = torch.nn.Linear(2, 1, bias=False)
-    average = torch.optim.swa_utils.AveragedModel(net, **ExponentialMovingAverage(0.999)._kwargs)
+    average = torch.optim.swa_utils.AveragedModel(net, **ExponentialMovingAverage(0.999, warmup)._kwargs)
     expected = None
     for n in range(30):
         with torch.no_grad():
             net.weight.fill_(float(n * n))
         average.update_parameters(net)
-        decay = min(0.999, (1 + n) / (10 + n))
+        decay = min(0.999, (1 + n) / (10 + n)) if warmup else 0.999
         expected = float(n * n) if expected is None else decay * expected + (1 - decay) * n * n
     assert average.module.weight[0, 0].item() == pytest.approx(expected, rel=1e-5)
 
