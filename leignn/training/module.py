@@ -1,5 +1,6 @@
 """The Lightning module of a run: loss, optimiser, schedule, validation."""
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -65,7 +66,7 @@ class TrainingModule(pl.LightningModule):
             found = _non_finite(output, batch, frames)
             raise RunFailedError(
                 f"the loss is {loss.item()} at step {self.global_step}, batch (system/frame) "
-                f"{frames.names(batch.row)}: {f'{found}; ' if found else ''}"
+                f"{frames.names(batch.row.tolist())}: {f'{found}; ' if found else ''}"
                 "lower training.learning_rate or look at these structures"
             )
         with torch.no_grad():
@@ -98,7 +99,14 @@ class TrainingModule(pl.LightningModule):
         if not self.trainer.sanity_checking and self.trainer.state.fn == "fit":
             optimizer: Any = self.optimizers()
             self.log("learning_rate", optimizer.param_groups[0]["lr"])
-            self.plateau.step(self.trainer.callback_metrics[self.monitor])
+            if self.training_config.schedule == "plateau":
+                self.plateau.step(self.trainer.callback_metrics[self.monitor])
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if self.training_config.schedule == "cosine":
+            optimizer: Any = self.optimizers()
+            for group in optimizer.param_groups:
+                group["lr"] = cosine_rate(self.global_step, self.training_config)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         config = self.training_config
@@ -126,10 +134,17 @@ class TrainingModule(pl.LightningModule):
             self.plateau.load_state_dict(resumed)
 
 
+def cosine_rate(step: int, training: Training) -> float:
+    """Learning rate of a step (from 0) of half a cosine from the first to the lowest (Loshchilov and Hutter,
+    arXiv 1608.03983, without restarts)."""
+    low, high = training.min_learning_rate, training.learning_rate
+    return low + (high - low) * (1 + math.cos(math.pi * step / training.max_steps)) / 2
+
+
 def _non_finite(output: dict[str, Tensor], batch: Batch, frames: Frames) -> str | None:
     """Which prediction of a batch is not finite."""
     if torch.isfinite(output["energy"]).all() & torch.isfinite(output["forces"]).all():
         return None
     energy, forces = (output[name].detach().double().cpu().numpy() for name in ("energy", "forces"))
     natoms = batch.natoms.cpu().numpy()
-    return non_finite(energy, forces, natoms, lambda index: frames.names(batch.row[index : index + 1]))
+    return non_finite(energy, forces, natoms, lambda index: frames.names([int(batch.row[index])]))
