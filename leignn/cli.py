@@ -35,6 +35,7 @@ COMMANDS = {
     "join-limitations": ("leignn.md.limitations", "join the measured limitations of all runs"),
     "profile": ("leignn.profiling.complexity", "time, parameters, operations and memory of models"),
     "build-table": ("leignn.report.tables.build", "build a table from metrics and simulations"),
+    "build-beyond": ("leignn.report.tables.beyond", "build the comparison that goes past the paper"),
     "check-claims": ("leignn.report.claims.check", "hold the paper's claims against the tables"),
     "render-page": ("leignn.report.page.render", "render the self-contained results page"),
     "document-figures": ("leignn.report.pictures", "renew the pictures in the README from results"),

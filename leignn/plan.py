@@ -34,6 +34,7 @@ from leignn.identity import fingerprint
 from leignn.resources import config_file, config_files
 
 CLAIMS = "claims"  # the result that holds the paper's claims against all other tables
+BEYOND = "beyond"  # the result that compares models on one data set of each kind
 DRAWN = "table1"  # the result whose first data set is drawn, profiled, and where limitations are measured
 DRAWN_MODEL = "leignn"
 
@@ -257,6 +258,28 @@ class Plan:
         """What was measured of each run whose limitation it is, ``drift`` or ``separation``."""
         models = self.results["limitations"].measured_at(self.configuration.scale, experiment)
         return [f"{run}/limitations/{experiment}.csv" for run in self.runs([self.drawn_dataset], models)]
+
+    @cached_property
+    def compared(self) -> tuple[str, str]:
+        """The data sets on which :data:`BEYOND` compares models: structures with adsorbates, a trajectory."""
+        found = self.datasets_of(BEYOND)
+        if len(found) != 2:
+            raise InputError(f"configuration: results.{BEYOND}.datasets: {found} are not two")
+        return found[0], found[1]
+
+    @property
+    def compared_limitations(self) -> list[str]:
+        """Both limitations of all runs that :data:`BEYOND` compares on the first of its data sets."""
+        runs = self.runs(self.compared[:1], self.models_of(BEYOND), BEYOND)
+        return [
+            f"{run}/limitations/{experiment}.csv" for run in runs for experiment in ("drift", "separation")
+        ]
+
+    @property
+    def compared_arguments(self) -> list[str]:
+        """The compared data sets, each with its first test split."""
+        kinds = zip(("--oc20", "--md"), self.compared, strict=True)
+        return [word for kind, name in kinds for word in (kind, name, self.dataset(name).test_splits[0])]
 
     @property
     def drawn_dataset(self) -> str:

@@ -14,7 +14,7 @@ from leignn.config.training import SomeTraining
 from leignn.errors import InputError
 from leignn.resources import config_file
 
-TAKEN = ("runs", "starts")  # folders of results/
+TAKEN = ("costs", "runs", "starts")  # folders of results/
 
 Models = Annotated[list[Name], Field(min_length=1)]
 

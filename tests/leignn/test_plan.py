@@ -42,9 +42,8 @@ def test_runs_of_several_results_are_each_there_once(elsewhere) -> None:
 def test_the_users_models_and_data_sets_in_place_of_the_declared(elsewhere) -> None:
     chosen = {"table1": {"models": ["schnet"]}, "md17": {"datasets": ["md17_uracil"], "models": ["leignn"]}}
     plan = Plan.of({"results": chosen})
-    assert plan.run_files(["table1"], "log.csv") == [
-        "results/runs/oc20_standin/mini/schnet/seed0/log.csv",
-    ]
+    schnet = "results/runs/oc20_standin/mini/schnet"
+    assert plan.run_files(["table1"], "log.csv") == [f"{schnet}/seed{n}/log.csv" for n in range(3)]
     assert plan.run_folders(["md17"]) == ["results/runs/md17_uracil/mini/leignn/seed0"]
     assert plan.results["table1"].title == Plan.of({}).results["table1"].title
     assert plan.raw_root("md17_uracil") == "data/archives/md17_uracil"
