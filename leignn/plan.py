@@ -184,6 +184,11 @@ class Plan:
         run = merged_run(self.dataset(dataset), self.model(model), scale, seed, self.run_settings)
         return json.dumps(run.plain(), sort_keys=True)
 
+    def steps(self, dataset: str, model: str) -> int:
+        """Of the training of such a run, at most."""
+        scale, settings = self.configuration.scale, self.run_settings
+        return merged_run(self.dataset(dataset), self.model(model), scale, 0, settings).training.max_steps
+
     @staticmethod
     @cache
     def _module(command: str) -> str:

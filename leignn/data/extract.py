@@ -10,7 +10,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 
 from leignn.arguments import non_negative, output_file, positive
-from leignn.data.frames import Frames
+from leignn.data.selection import Selection
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 from leignn.files import replacing
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    frames = Frames(args.stores, args.manifest, None)
+    frames = Selection(args.stores, args.manifest)
     if args.count < 1:
         raise InputError(f"--count: {args.count} is less than 1")
     order = np.random.default_rng(args.seed).permutation(len(frames))[: args.count]

@@ -4,15 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torch_geometric.data import Batch
 
-from leignn.data.store import Store
+from leignn.data.selection import Selection
 from leignn.data.structure import Structure
-from leignn.errors import InputError
-from leignn.files import read_csv
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
 from leignn.rounding import rounded
@@ -59,42 +56,8 @@ def collate(
     return rounded(batch, dtype)
 
 
-def read_manifest(path: Path) -> pd.DataFrame:
-    """A split's manifest: columns part, index, system_id, frame.
-
-    Raises:
-        InputError: the file cannot be read, lacks a column, or lists no frame or one twice.
-    """
-    table = read_csv(path, dtype={"part": str, "index": np.int64, "system_id": str, "frame": np.int64})
-    for name in ("part", "index", "system_id", "frame"):
-        if name not in table:
-            raise InputError(f"{path} is no manifest: it has no column {name!r}")
-        if table[name].isna().any():
-            raise InputError(f"{path}: row {table[name].isna().argmax() + 1} has no {name}")
-    if table.empty:
-        raise InputError(f"{path} lists no frame")
-    if (twice := table.duplicated(["part", "index"])).any():
-        row = table[twice].iloc[0]
-        raise InputError(f"{path} lists frame {row['frame']} of system {row['system_id']} twice")
-    return table
-
-
-def _refuse_other_frames(manifest: Path, rows: pd.DataFrame, store: Store) -> None:
-    """Raise InputError if the store has other frames in these rows' places than the manifest says."""
-    index = rows["index"].to_numpy()
-    if len(outside := index[(index < 0) | (index >= len(store))]):
-        raise InputError(f"{manifest} names index {outside[0]}: {store.path} has {len(store)} frames")
-    same = (store.frame[index] == rows["frame"]) & (store.system_id[index] == rows["system_id"].to_numpy(str))
-    if not same.all():
-        row = rows[~same].iloc[0]
-        raise InputError(
-            f"{manifest}: index {row['index']} of {store.path} is not frame {row['frame']} of system "
-            f"{row['system_id']}: the store has changed, split it anew"
-        )
-
-
-class Frames(Dataset):
-    """The structures of one manifest, read from memory-mapped stores.
+class Frames(Selection, Dataset):
+    """The structures of one manifest as batches.
 
     ``frames[indices]`` is the batch of these structures; its ``row`` (B,) is ``indices``. Edges are
     built on first use and kept while they fit into :data:`EDGE_CACHE_BYTES`.
@@ -113,18 +76,10 @@ class Frames(Dataset):
         graph: GraphSpec | None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.table = read_manifest(manifest)
-        self._part, self._index = self.table["part"].to_numpy(), self.table["index"].to_numpy()
-        self._stores = {part: Store(Path(stores) / part) for part in sorted(set(self._part))}
-        for part, store in self._stores.items():
-            _refuse_other_frames(manifest, self.table[self._part == part], store)
-        self.dtype = dtype
-        self.manifest, self._graph = manifest, graph
+        super().__init__(stores, manifest)
+        self.dtype, self._graph = dtype, graph
         self._edges: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._edge_bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._index)
 
     def __getitem__(self, indices: Sequence[int]) -> Batch:
         structures = [self.structure(index) for index in indices]
@@ -135,44 +90,11 @@ class Frames(Dataset):
         batch.row = torch.tensor(indices)
         return batch
 
-    def names(self, rows: torch.Tensor) -> str:
-        """What the manifest calls these rows, for messages: system/frame, …"""
-        found = self.table.iloc[rows.tolist()]
-        return ", ".join(f"{s}/{f}" for s, f in zip(found["system_id"], found["frame"], strict=True))
-
     def atom_name(self, batch: Batch, atom: int) -> str:
         """What an atom of a batch of these is called in messages: manifest, system/frame, place there."""
         structure = int(batch.batch[atom])
         place = atom - int((batch.batch < structure).sum())
-        return f"{self.manifest}: {self.names(batch.row[structure : structure + 1])}, atom {place}"
-
-    def elements(self) -> list[int]:
-        """The atomic numbers that occur."""
-        found: set[int] = set()
-        for part, store in self._stores.items():
-            chosen = np.zeros(len(store), dtype=bool)
-            chosen[self._index[self._part == part]] = True
-            atoms = np.repeat(chosen, store.natoms)
-            found |= set(np.unique(store.atomic_numbers[atoms]).tolist())
-        return sorted(found)
-
-    def structure(self, index: int) -> Structure:
-        """The structure in row ``index`` of the manifest."""
-        return self._stores[self._part[index]][int(self._index[index])]
-
-    def gather(self, name: str) -> np.ndarray:
-        """One value a structure (``energy``, ``frame``, ``natoms``, …) in the manifest's order."""
-        first = next(iter(self._stores.values()))
-        values = np.empty(len(self), dtype=getattr(first, name).dtype)
-        for part, store in self._stores.items():
-            rows = self._part == part
-            values[rows] = getattr(store, name)[self._index[rows]]
-        return values
-
-    def mean_energy(self) -> float:
-        """Mean of the energies in eV over the structures that have one; 0 where none has."""
-        energies = self.gather("energy")
-        return float(np.nanmean(energies)) if np.isfinite(energies).any() else 0.0
+        return f"{self.manifest}: {self.names([int(batch.row[structure])])}, atom {place}"
 
     def _edges_of(self, index: int, structure: Structure, graph: GraphSpec) -> tuple[np.ndarray, np.ndarray]:
         if index not in self._edges:

@@ -16,14 +16,12 @@ from tqdm import tqdm
 from leignn.arguments import add_device, add_threads, name, output_folder, positive
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import RunFailedError
+from leignn.evaluation.kept import FAILURE, made_from
 from leignn.files import replacing_folder, write_arrays
 from leignn.finite import non_finite
 from leignn.memory import is_out_of_memory
-from leignn.provenance import sha256
 from leignn.trained import TrainedPotential, load_trained
 from leignn.training.failure import add_argument, recorded
-
-FAILURE = "failure.txt"  # in place of predictions: why there are none
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,14 +56,6 @@ def main(args: argparse.Namespace) -> None:
                 origin = json.dumps(made_from(args.run, args.stores, args.splits / f"{split}.csv", frames))
                 arrays = {"energy": energy, "forces": forces, "made_from": np.array(origin)}
                 write_arrays(folder / f"{split}.npz", arrays)
-
-
-def made_from(run: Path, stores: Path, manifest: Path, frames: Frames) -> dict[str, str]:
-    """SHA-256 of the files that predictions of ``frames`` come from, by what they are."""
-    parts = sorted(set(frames.table["part"]))
-    files = {"checkpoint": run / "checkpoint.pt", "manifest": manifest}
-    files |= {f"store {part}": stores / part / "store.json" for part in parts}
-    return {name: sha256(file) for name, file in files.items()}
 
 
 def _untrained(frames: Frames, trained: TrainedPotential) -> list[int]:
@@ -123,8 +113,8 @@ def _half(frames: Frames, batch: Batch) -> int:
     number = len(batch.natoms)
     if number == 1:
         raise RunFailedError(
-            f"out of memory: {frames.names(batch.row)} of {frames.manifest} ({int(batch.natoms)} atoms) does "
-            "not fit; take a device with more memory"
+            f"out of memory: {frames.names(batch.row.tolist())} of {frames.manifest} "
+            f"({int(batch.natoms)} atoms) does not fit; take a device with more memory"
         )
     torch.cuda.empty_cache()
     print(f"out of memory with {number} structures at once: going on with half of them", flush=True)
@@ -133,10 +123,10 @@ def _half(frames: Frames, batch: Batch) -> int:
 
 def _check_finite(output: dict[str, Tensor], frames: Frames, batch: Batch) -> None:
     energy, forces = (output[name].cpu().numpy() for name in ("energy", "forces"))
-    rows = batch.row.cpu()
+    rows = batch.row.tolist()
 
     def name(structure: int) -> str:
-        return f"{frames.names(rows[[structure]])} of {frames.manifest}"
+        return f"{frames.names([rows[structure]])} of {frames.manifest}"
 
     if found := non_finite(energy, forces, batch.natoms.cpu().numpy(), name):
         raise RunFailedError(found)

@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
 from leignn.arguments import output_file
 from leignn.config.run import RunConfig, load_run_config
-from leignn.data.frames import Frames, SequentialBatches
+from leignn.data.selection import Selection
 from leignn.errors import InputError, RunFailedError
+from leignn.evaluation.kept import FAILURE, made_from
 from leignn.evaluation.metrics import MetricSums, Predicted
-from leignn.evaluation.predict import FAILURE, made_from
 from leignn.files import read_json, read_own_arrays, write_json
 from leignn.finite import non_finite
 from leignn.identity import differences, digest
@@ -74,7 +74,7 @@ def _check_run(run: Path, config: RunConfig, record: dict[str, Any]) -> None:
 def _scored(args: argparse.Namespace, path: Path) -> dict[str, float | int | None]:
     """Metrics of a file of predictions, which must be of this checkpoint, manifest and stores."""
     manifest = args.splits / f"{path.stem}.csv"
-    frames = Frames(args.stores, manifest, None)
+    frames = Selection(args.stores, manifest)
     try:
         origin = json.loads(str(read_own_arrays(path)["made_from"]))
     except (KeyError, ValueError) as error:
@@ -84,11 +84,11 @@ def _scored(args: argparse.Namespace, path: Path) -> dict[str, float | int | Non
     return score_split(path, frames)
 
 
-def _name(frames: Frames, rows: Tensor, index: int) -> str:
-    return frames.names(rows[[index]])
+def _name(frames: Selection, start: int, index: int) -> str:
+    return frames.names([start + index])
 
 
-def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | None]:
+def score_split(predictions: Path, frames: Selection) -> dict[str, float | int | None]:
     """Metrics of one split (see :mod:`leignn.evaluation.metrics`).
 
     Raises:
@@ -103,21 +103,23 @@ def score_split(predictions: Path, frames: Frames) -> dict[str, float | int | No
     if len(energy) != len(frames):
         raise InputError(f"{predictions} has {len(energy)} structures, its manifest {len(frames)}")
     sums, first_atom = MetricSums(), 0
-    for indices in SequentialBatches(len(frames), CHUNK):
-        labels = frames[indices]
-        atoms = slice(first_atom, first_atom + len(labels.pos))
+    for start in range(0, len(frames), CHUNK):
+        rows = range(start, min(start + CHUNK, len(frames)))
+        labels = [frames.structure(row) for row in rows]
+        natoms = np.array([len(structure.pos) for structure in labels])
+        atoms = slice(first_atom, first_atom + int(natoms.sum()))
         if atoms.stop > len(forces):
             raise InputError(f"{predictions} has forces of {len(forces)} atoms, too few for its manifest")
-        name = partial(_name, frames, labels.row)
-        if found := non_finite(energy[indices], forces[atoms], labels.natoms.numpy(), name):
+        chunk = slice(rows.start, rows.stop)
+        if found := non_finite(energy[chunk], forces[atoms], natoms, partial(_name, frames, start)):
             raise RunFailedError(f"{predictions}: {found}")
         predicted = Predicted(
-            energy[indices],
-            labels.energy.numpy(),
+            energy[chunk],
+            np.array([structure.energy for structure in labels]),
             forces[atoms],
-            labels.forces.numpy(),
-            labels.fixed.numpy(),
-            labels.natoms.numpy(),
+            np.concatenate([structure.forces for structure in labels]),
+            np.concatenate([structure.fixed for structure in labels]),
+            natoms,
         )
         sums.add(predicted)
         first_atom = atoms.stop

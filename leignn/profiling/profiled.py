@@ -11,7 +11,8 @@ from torch_geometric.data import Batch
 
 from leignn.backend import compiled
 from leignn.config.run import RunConfig
-from leignn.data.frames import Frames, read_manifest
+from leignn.data.frames import Frames
+from leignn.data.selection import read_manifest
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.trained import potential_of
 from leignn.training.loss import absolute_errors

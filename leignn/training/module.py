@@ -65,7 +65,7 @@ class TrainingModule(pl.LightningModule):
             found = _non_finite(output, batch, frames)
             raise RunFailedError(
                 f"the loss is {loss.item()} at step {self.global_step}, batch (system/frame) "
-                f"{frames.names(batch.row)}: {f'{found}; ' if found else ''}"
+                f"{frames.names(batch.row.tolist())}: {f'{found}; ' if found else ''}"
                 "lower training.learning_rate or look at these structures"
             )
         with torch.no_grad():
@@ -132,4 +132,4 @@ def _non_finite(output: dict[str, Tensor], batch: Batch, frames: Frames) -> str 
         return None
     energy, forces = (output[name].detach().double().cpu().numpy() for name in ("energy", "forces"))
     natoms = batch.natoms.cpu().numpy()
-    return non_finite(energy, forces, natoms, lambda index: frames.names(batch.row[index : index + 1]))
+    return non_finite(energy, forces, natoms, lambda index: frames.names([int(batch.row[index])]))

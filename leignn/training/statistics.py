@@ -4,10 +4,11 @@ The file holds numbers only and stays with the run; a model without statistics n
 """
 
 import argparse
+import random
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
+import numpy as np
 import torch
 
 from leignn.arguments import add_threads, output_file
@@ -56,7 +57,8 @@ def starting_point(config: RunConfig, stores: Path, splits: Path) -> tuple[Poten
     Equal for :mod:`leignn.training.train` and for the statistics, which depend on the weights.
     """
     training = config.training
-    pl.seed_everything(config.seed, verbose=False)
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(config.seed)
     potential = potential_of(config)
     frames = Frames(stores, splits / "train.csv", potential.graph, dtype_of(config))
     shifted = training.energy_target == "minus_train_mean"

@@ -147,7 +147,7 @@ def test_one_table_alone(project) -> None:
 
 
 def test_paper_scale_shows_the_whole_dag_with_downloads(project) -> None:
-    done = snakemake("-np", "--config", "scale=paper", folder=project)
+    done = snakemake("-np", "--config", "scale=paper", "also=[md17, iso17]", folder=project)
     found = jobs(done.stdout)
     assert done.returncode == 0, done.stderr
     assert found["download_part"] == PARTS  # the 50K subset uses the 200K store
@@ -161,6 +161,8 @@ def test_paper_scale_shows_the_whole_dag_with_downloads(project) -> None:
     for part in ("train", "id", "ood_ads", "ood_cat", "ood_both"):
         command = f"download --dataset oc20_200k --part {part} "
         assert command in done.stdout
+    alone = jobs(snakemake("-n", "--config", "scale=paper", folder=project).stdout)
+    assert alone["download_archive"] == 3 and alone["split_dataset"] == 2 + 3
 
 
 def test_real_sample_by_an_overlay(project) -> None:

@@ -55,6 +55,7 @@ with in_one_sentence():
 SETTINGS = PLAN.configuration.model_dump()
 DATA, RESULTS, LOGS = SETTINGS["data_dir"], PLAN.folder, PLAN.logs
 BENCHMARKS = f"{LOGS}/benchmarks"
+FIRST_OF_ALL = 10**6  # priority of what everything else waits for
 RUN = PLAN.run
 SIMULATION = f"{RUN}/md/start{{start}}"
 # For the captions in workflow/report. As parameters, a changed caption would run a measurement anew.
@@ -92,6 +93,11 @@ def resolved_run(wildcards):
     return PLAN.resolved(
         wildcards.dataset, wildcards.model, wildcards.scale, int(wildcards.seed)
     )
+
+
+def by_length(wildcards):
+    """Priority of a training: those of most steps first; short jobs then fill the gaps at the end."""
+    return PLAN.steps(wildcards.dataset, wildcards.model)
 
 
 def model_file(wildcards):

@@ -8,6 +8,7 @@ rule generate_oc20_standin:
         f"{LOGS}/generate_oc20_standin.log",
     benchmark:
         f"{BENCHMARKS}/generate_oc20_standin.tsv"
+    priority: FIRST_OF_ALL
     conda:
         "../envs/light.yaml"
     threads: workflow.cores
@@ -82,6 +83,7 @@ rule build_store:
         f"{LOGS}/build_store/{{dataset}}/{{part}}.log",
     benchmark:
         f"{BENCHMARKS}/build_store/{{dataset}}/{{part}}.tsv"
+    priority: FIRST_OF_ALL
     conda:
         "../envs/light.yaml"
     threads: workflow.cores
@@ -111,6 +113,7 @@ rule split_dataset:
         f"{LOGS}/split_dataset/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/split_dataset/{{dataset}}.tsv"
+    priority: FIRST_OF_ALL
     conda:
         "../envs/light.yaml"
     resources:

@@ -8,6 +8,7 @@ rule generate_md_standin:
         f"{LOGS}/generate_md_standin.log",
     benchmark:
         f"{BENCHMARKS}/generate_md_standin.tsv"
+    priority: FIRST_OF_ALL
     conda:
         "../envs/light.yaml"
     resources:

@@ -70,6 +70,7 @@ rule train_model:
         f"{LOGS}/train_model/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/train_model/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
+    priority: by_length
     conda:
         model_environment
     threads: lookup(within=SETTINGS, dpath="threads/train")

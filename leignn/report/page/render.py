@@ -89,13 +89,14 @@ def _section(name: str, result: Result, folder: Path, runs: list[Run]) -> dict[s
     scales: list[str] = list(dict.fromkeys(run.config.scale for run in runs))
     if published_only := bool(grids) and not any(grid.run for grid in grids):
         missing.append(path)
-        scales = [scale for scale in result.datasets if scale != DEFAULT]
+        scales = [scale for scale in result.datasets | result.on_request if scale != DEFAULT]
+    also = f"also=[{name}]" if published_only and result.on_request else ""
     return {
         "id": _anchor(name),
         "title": result.title,
         "short_title": result.short_title,
         "caption": result.caption,
-        "command": _command(missing, folder, scales[:1]) if missing else "",
+        "command": _command(missing, folder, scales[:1], also) if missing else "",
         "svg": _inline_svg(figure) if result.figure and figure.exists() else "",
         "grids": grids,
         "table": result.table is not None,
@@ -103,11 +104,12 @@ def _section(name: str, result: Result, folder: Path, runs: list[Run]) -> dict[s
     }
 
 
-def _command(files: list[Path], folder: Path, scales: list[str]) -> str:
-    """What makes ``files``, with the settings under which they are made in ``folder``."""
+def _command(files: list[Path], folder: Path, scales: list[str], also: str) -> str:
+    """What makes ``files``, with the settings under which they are made in ``folder``, and ``also`` one."""
     defaults = load_configuration({})
     settings = [f"scale={scale}" for scale in scales if scale != defaults.scale]
     settings += [f"run={folder.name}"] if folder.parent.name == "results" else []
+    settings += [also] if also else []
     words = ["snakemake", "--cores", "all", *(path.as_posix() for path in files)]
     return shlex.join([*words, *(["--config", *settings] if settings else [])])
 

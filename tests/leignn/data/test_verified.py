@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from leignn.cli import main
-from leignn.data.frames import Frames, read_manifest
+from leignn.data.frames import Frames
+from leignn.data.selection import read_manifest
 from leignn.data.store import ARRAYS, Store
 from leignn.errors import InputError
 from leignn.files import read_csv, replacing_folder

@@ -195,7 +195,8 @@ def test_what_was_not_run_is_one_line_with_its_command(page) -> None:
     assert re.search(r"Not run: <code>snakemake --cores all \S+/results/table3.csv</code>", table3)
     assert "<table" not in table3 and "figure5.svg</code>" in section_of(page, "result-figure5")
     md17 = section_of(page, "result-md17")
-    assert re.search(r"Not run: <code>snakemake \S+ all \S+/md17.csv --config scale=paper</code>", md17)
+    command = r"snakemake \S+ all \S+/md17.csv --config scale=paper &#39;also=\[md17\]&#39;"
+    assert re.search(f"Not run: <code>{command}</code>", md17)
     assert md17.index("<details") < md17.index("<table") and md17.count("<details") == md17.count("<table")
     rows = re.findall(r"<tr class.*?</tr>", md17, re.DOTALL)
     assert rows and all(re.search(r'<span class="">\d', row) for row in rows)  # none without a number
