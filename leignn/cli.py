@@ -16,7 +16,10 @@ from leignn.memory import keep_freed_memory
 COMMANDS = {
     "download": ("leignn.data.download", "fetch, verify and unpack one part of a data set"),
     "generate-oc20-standin": ("leignn.data.oc20_standin", "generate the EMT stand-in for OC20"),
-    "generate-md-standin": ("leignn.data.md_standin", "generate the EMT stand-in for LiPS"),
+    "generate-md-standin": (
+        "leignn.data.md_standin",
+        "generate a stand-in for the simulated systems: melt, solid or gas",
+    ),
     "build-store": ("leignn.data.build", "convert raw files of one part into a store"),
     "split": ("leignn.data.splits", "write the split manifests of a data set"),
     "extract-frames": ("leignn.data.extract", "write structures of a split as extended XYZ"),
@@ -35,6 +38,7 @@ COMMANDS = {
     "join-limitations": ("leignn.md.limitations", "join the measured limitations of all runs"),
     "profile": ("leignn.profiling.complexity", "time, parameters, operations and memory of models"),
     "build-table": ("leignn.report.tables.build", "build a table from metrics and simulations"),
+    "build-beyond": ("leignn.report.tables.beyond", "build the comparison that goes past the paper"),
     "check-claims": ("leignn.report.claims.check", "hold the paper's claims against the tables"),
     "render-page": ("leignn.report.page.render", "render the self-contained results page"),
     "document-figures": ("leignn.report.pictures", "renew the pictures in the README from results"),

@@ -34,6 +34,7 @@ from leignn.identity import fingerprint
 from leignn.resources import config_file, config_files
 
 CLAIMS = "claims"  # the result that holds the paper's claims against all other tables
+BEYOND = "beyond"  # the result that compares models on one data set of each kind
 DRAWN = "table1"  # the result whose first data set is drawn, profiled, and where limitations are measured
 DRAWN_MODEL = "leignn"
 
@@ -70,11 +71,12 @@ class Plan:
         """Raise :class:`InputError` unless every run and every simulation can be configured."""
         shown, settings = self.configuration, self.run_settings
         for name, result in self.results.items():
-            for model in map(self.model, self.models_of(name)):
-                for dataset in map(self.dataset, self.datasets_of(name)):
-                    merged_run(dataset, model, shown.scale, 0, settings)
-                    if result.simulated:
-                        self.simulation_arguments(dataset.name, model.name, shown.scale)
+            for model in self.models_of(name):
+                self.model(model)
+            for dataset, model in result.runs_at(shown.scale):
+                merged_run(self.dataset(dataset), self.model(model), shown.scale, 0, settings)
+                if result.simulated:
+                    self.simulation_arguments(dataset, model, shown.scale)
             for experiment in result.experiments:
                 for measured in result.measured_at(shown.scale, experiment):
                     self.model(measured)
@@ -226,7 +228,8 @@ class Plan:
         found = [
             folder
             for name in names
-            for folder in self.runs(self.datasets_of(name), self.models_of(name), name)
+            for dataset, model in self.results[name].runs_at(self.configuration.scale)
+            for folder in self.runs([dataset], [model], name)
         ]
         return list(dict.fromkeys(found))
 
@@ -257,6 +260,28 @@ class Plan:
         """What was measured of each run whose limitation it is, ``drift`` or ``separation``."""
         models = self.results["limitations"].measured_at(self.configuration.scale, experiment)
         return [f"{run}/limitations/{experiment}.csv" for run in self.runs([self.drawn_dataset], models)]
+
+    @cached_property
+    def compared(self) -> tuple[str, str]:
+        """The data sets on which :data:`BEYOND` compares models: structures with adsorbates, a trajectory."""
+        found = self.datasets_of(BEYOND)
+        if len(found) != 2:
+            raise InputError(f"configuration: results.{BEYOND}.datasets: {found} are not two")
+        return found[0], found[1]
+
+    @property
+    def compared_limitations(self) -> list[str]:
+        """Both limitations of all runs that :data:`BEYOND` compares on the first of its data sets."""
+        runs = self.runs(self.compared[:1], self.models_of(BEYOND), BEYOND)
+        return [
+            f"{run}/limitations/{experiment}.csv" for run in runs for experiment in ("drift", "separation")
+        ]
+
+    @property
+    def compared_arguments(self) -> list[str]:
+        """The compared data sets, each with its first test split."""
+        kinds = zip(("--oc20", "--md"), self.compared, strict=True)
+        return [word for kind, name in kinds for word in (kind, name, self.dataset(name).test_splits[0])]
 
     @property
     def drawn_dataset(self) -> str:
@@ -365,5 +390,6 @@ def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[st
                 f"{', '.join(sorted(results))}"
             )
         update = {key: {DEFAULT: value} for key, value in shown if value is not None}
+        update |= {"models_on": {}} if "models" in update else {}
         chosen[name] = chosen[name].model_copy(update=update)
     return chosen

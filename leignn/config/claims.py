@@ -13,18 +13,10 @@ Bound = Annotated[float, Field(allow_inf_nan=True)]
 class Rows(Strict):
     """Which rows of a results CSV count, where its declaration alone does not say it."""
 
-    file: str = ""
-    """Name of the results CSV, if it is another."""
     groups: list[str] = []
     """Columns that tell measurements apart; without, the declaration's ``sections``."""
     only: dict[str, str] = {}
     """Column and value of the rows that count."""
-    smallest: str = ""
-    """The row with the smallest value of this column counts."""
-    largest: str = ""
-    """Likewise the largest."""
-    magnitude: bool = False
-    """Signs do not count."""
 
 
 class Claim(Strict):

@@ -7,6 +7,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from leignn.config.base import SomeOf, Strict
 
 EnergyTarget = Literal["as_is", "minus_train_mean"]
+Schedule = Literal["plateau", "cosine"]
 Precision = Literal["32-true", "64-true", "bf16-mixed"]
 
 
@@ -14,9 +15,12 @@ class Training(Strict):
     """The training protocol; a step is one optimiser step."""
 
     learning_rate: PositiveFloat
-    """of AdamW (amsgrad, no weight decay); reduced on plateaus down to the minimum"""
+    """of AdamW (amsgrad, no weight decay), where the schedule begins"""
+    schedule: Schedule = "plateau"
+    """of the learning rate: `plateau` reduces it when validation does not improve; `cosine` lowers it along
+    half a cosine over `max_steps`, for a budget that is known"""
     min_learning_rate: NonNegativeFloat
-    """the minimum"""
+    """the lowest"""
     batch_size: PositiveInt
     """structures in a batch"""
     energy_weight: NonNegativeFloat

@@ -14,7 +14,7 @@ from leignn.config.training import SomeTraining
 from leignn.errors import InputError
 from leignn.resources import config_file
 
-TAKEN = ("runs", "starts")  # folders of results/
+TAKEN = ("costs", "runs", "starts")  # folders of results/
 
 Models = Annotated[list[Name], Field(min_length=1)]
 
@@ -55,6 +55,15 @@ class Standin(Strict):
     """frames in each other split"""
     seed: NonNegativeInt
     """of what is drawn"""
+
+
+class Trajectories(Strict):
+    """The reference trajectories of the stand-ins for simulated systems."""
+
+    replicas: PositiveInt
+    """independent trajectories of each system"""
+    frames: PositiveInt
+    """of each trajectory, 50 fs apart"""
 
 
 class Threads(Strict):
@@ -107,6 +116,8 @@ class Configuration(Strict):
     """how `results/limitations.csv` is measured"""
     standin: Standin
     """size of the EMT stand-in for OC20"""
+    trajectories: Trajectories
+    """size of the reference trajectories of the stand-ins for simulated systems"""
     scale_training: SomeTraining = {}
     """the scale's overrides of every data set's protocol"""
     training: SomeTraining = {}

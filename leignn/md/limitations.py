@@ -36,12 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    tables = [pd.DataFrame(columns=COLUMNS), *(_read(path) for path in args.rows)]
+    tables = [pd.DataFrame(columns=COLUMNS), *(read_rows(path) for path in args.rows)]
     with replacing(args.output) as temporary:
         pd.concat(tables).to_csv(temporary, index=False)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_rows(path: Path) -> pd.DataFrame:
     """A run's table, every cell as it is written."""
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)

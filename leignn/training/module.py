@@ -1,5 +1,6 @@
 """The Lightning module of a run: loss, optimiser, schedule, validation."""
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -98,7 +99,14 @@ class TrainingModule(pl.LightningModule):
         if not self.trainer.sanity_checking and self.trainer.state.fn == "fit":
             optimizer: Any = self.optimizers()
             self.log("learning_rate", optimizer.param_groups[0]["lr"])
-            self.plateau.step(self.trainer.callback_metrics[self.monitor])
+            if self.training_config.schedule == "plateau":
+                self.plateau.step(self.trainer.callback_metrics[self.monitor])
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if self.training_config.schedule == "cosine":
+            optimizer: Any = self.optimizers()
+            for group in optimizer.param_groups:
+                group["lr"] = cosine_rate(self.global_step, self.training_config)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         config = self.training_config
@@ -124,6 +132,13 @@ class TrainingModule(pl.LightningModule):
     def on_train_start(self) -> None:
         if resumed := getattr(self, "_resumed_plateau", None):
             self.plateau.load_state_dict(resumed)
+
+
+def cosine_rate(step: int, training: Training) -> float:
+    """Learning rate of a step (from 0) of half a cosine from the first to the lowest (Loshchilov and Hutter,
+    arXiv 1608.03983, without restarts)."""
+    low, high = training.min_learning_rate, training.learning_rate
+    return low + (high - low) * (1 + math.cos(math.pi * step / training.max_steps)) / 2
 
 
 def _non_finite(output: dict[str, Tensor], batch: Batch, frames: Frames) -> str | None:

@@ -203,6 +203,17 @@ def profiled(wildcards):
     }
 
 
+def compared(wildcards):
+    """What the profile of the models that are compared past the paper reads."""
+    dataset = PLAN.compared[0]
+    return {
+        "dataset": PLAN.dataset(dataset).files,
+        "models": [PLAN.model(name).file for name in PLAN.models_of("beyond")],
+        "stores": PLAN.stores(dataset),
+        "splits": PLAN.splits(dataset),
+    }
+
+
 def table_declaration(wildcards):
     return PLAN.declarations([wildcards.table])
 
@@ -239,5 +250,6 @@ wildcard_constraints:
     seed=r"0|[1-9]\d*",
     start=r"0|[1-9]\d*",
     purpose="simulation|limitations",
+    system="melt|solid|gas",
     table="|".join(PLAN.built),
     archive="[^/]+",

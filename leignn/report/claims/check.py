@@ -63,8 +63,7 @@ def check_claims(paper: Claims, declared: dict[str, Table], tables: list[Path]) 
     }
     rows = []
     for claim in paper.claims:
-        how = paper.tables.get(claim.table, Rows())
-        name = how.file or claim.table
+        how, name = paper.tables.get(claim.table, Rows()), claim.table
         if name not in declared:
             raise InputError(f"claim {claim.id!r}: no result called {name!r} is declared")
         holder = _Holder(claim, name, how, declared[name])
@@ -85,16 +84,11 @@ class _Holder:
         """A row for each measurement in ``table``; one that says why, if there is none."""
         if table is None:
             return [self._row(pd.DataFrame(), f"{path} was not made")]
-        how = self.how
-        orders = {column: ascending for column, ascending in ((how.smallest, True), (how.largest, False))}
-        orders.pop("", None)
-        needed = [self.label, *self.groups, *how.only, *self.claim.columns, *self.claim.requires, *orders]
+        needed = [self.label, *self.groups, *self.how.only, *self.claim.columns, *self.claim.requires]
         if absent := [column for column in needed if column not in table]:
             return [self._row(pd.DataFrame(), f"{path} has no column {absent[0]}")]
-        for column, value in how.only.items():
+        for column, value in self.how.only.items():
             table = table[table[column] == value]
-        for column, ascending in orders.items():  # of several rows of a model the first counts
-            table = table.sort_values(column, ascending=ascending, kind="stable")
         found = [self._row(group, "") for _, group in table.groupby(self.groups, sort=False)]
         return found or [self._row(table, f"{path} has no rows for it")]
 
@@ -148,7 +142,7 @@ class _Holder:
                 return Value(np.nan, np.nan)
             value, errors = cell(model, column + suffix), f"{column}_stderr"
             error = cell(model, errors) if not suffix and errors in rows else 0.0
-            return Value(abs(value) if self.how.magnitude else value, error)
+            return Value(value, error)
 
         return get
 

@@ -273,6 +273,8 @@ def _written_row(row: pd.Series, declared: Table, columns: list[Place], runs: li
     found = []
     for place in columns:
         text = printed_number(row[place.name], place.column)
+        if error := printed_number(row.get(f"{place.name}_stderr"), place.column):
+            text += f" ± {error}"
         found.append(GridCell(text, sort=_sort(row[place.name]), anchor=anchor if text else None))
     failed = str(row.get("status", "")).startswith("failed")
     key = look(label) if declared.label in ("model", "title") else None

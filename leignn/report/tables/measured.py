@@ -1,5 +1,6 @@
 """What was measured of one model: means and standard errors over its runs and simulations."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def measured(runs: list[Run], simulations: list[Simulation], declared: Table) ->
             values = [split[place.column.metric] for split in splits[place.group]]
         else:
             values = [_observable(simulation, place.column.observable) for simulation in ran]
-        row |= _mean(place.name, values)
+        row |= mean_and_error(place.name, values)
+        row[f"{place.name}_count"] = sum(value is not None for value in values)
     return row
 
 
@@ -93,11 +95,10 @@ def _observable(simulation: Simulation, key: str) -> float | None:
     return content["outcome"].get(key.removeprefix("outcome.")) if of_outcome else content.get(key)
 
 
-def _mean(name: str, values: list[float | None]) -> dict[str, Any]:
-    """Mean, standard error and count of the values that there are."""
+def mean_and_error(name: str, values: Sequence[float | None]) -> dict[str, Any]:
+    """Mean and standard error (``…_stderr``) of the values that there are, NaN where they are too few."""
     present = np.array([value for value in values if value is not None], dtype=float)
     return {
         name: present.mean() if len(present) else np.nan,
         f"{name}_stderr": present.std(ddof=1) / np.sqrt(len(present)) if len(present) > 1 else np.nan,
-        f"{name}_count": len(present),
     }

@@ -72,7 +72,7 @@ def test_a_wrong_override_is_one_sentence(training, words) -> None:
 
 
 def test_a_simulations_protocol_likewise() -> None:
-    dataset, model = load_dataset("md_standin"), load_model("leignn")
+    dataset, model = load_dataset("melt_standin"), load_model("leignn")
     own = {"benchmarks": {"mdsim": {"simulation": {"mini": {"steps": 30}}}}}
     other = type(model).checked(model.plain() | own, "test")
 
@@ -121,11 +121,12 @@ def test_every_data_set_file_is_valid_and_resolves() -> None:
 
 
 def test_the_users_training_wins_over_the_models_and_that_over_the_scales() -> None:
-    scale = {"scale_training": {"max_steps": 4000, "clip_norm": 7, "evaluate_every": 200}}
+    scale = {"scale_training": {"learning_rate": 0.7, "clip_norm": 7}}
+    own = resolve_run("oc20_standin", "mace", "mini", 0).training.learning_rate
     run = resolve_run("oc20_standin", "mace", "mini", 0, scale)
-    assert (run.training.max_steps, run.training.clip_norm) == (1000, 7)
-    run = resolve_run("oc20_standin", "mace", "mini", 0, scale | {"training": {"max_steps": 800}})
-    assert run.training.max_steps == 800
+    assert (run.training.learning_rate, run.training.clip_norm) == (own, 7)
+    run = resolve_run("oc20_standin", "mace", "mini", 0, scale | {"training": {"learning_rate": 0.9}})
+    assert run.training.learning_rate == 0.9
 
 
 def test_the_protocol_of_oc20_is_the_published_one() -> None:
