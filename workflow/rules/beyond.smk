@@ -30,7 +30,7 @@ rule profile_beyond:
         "Profiling the models that are compared past the paper"
     shell:
         "python -m leignn profile --dataset {params.dataset:q} --models {params.models:q}"
-        " --scale {params.scale:q} --settings {params.settings:q} --stores {params.stores:q}"
+        " --scales {params.scale:q} --settings {params.settings:q} --stores {params.stores:q}"
         " --splits {input.splits:q} --published {input.published:q} --threads {threads}"
         " --output {output:q} > {log:q} 2>&1"
 

@@ -52,7 +52,7 @@ def compared(tmp_path):
     ]
     cost = {"model": "leignn", "title": "LEIGNN", "dataset": "slabs", "scale": "mini", "device": "cpu",
             "hardware": "one", "threads": 2, "point": "training structures", "status": "ok", "torch": "2",
-            "train_ms": 5.0, "train_memory_mb": 8.0, "inference_ms": 1.0,
+            "form": "accelerated", "train_ms": 5.0, "train_memory_mb": 8.0, "inference_ms": 1.0,
             "inference_memory_mb": 2.0}  # fmt: skip
     pd.DataFrame([cost, cost | {"scale": "paper", "train_ms": 9.0}]).to_csv(
         tmp_path / "costs.csv", index=False
