@@ -147,11 +147,12 @@ def add_ratios(rows: list[dict[str, Any]], published: dict[str, float]) -> None:
         if row["model"] == REFERENCE and row["form"] != "plain"
     }
     for row in rows:
-        unit = own.get((row["scale"], row["device"]))
-        for key in ("train", "inference") if unit else ():
+        if row["title"] in published:
+            row["published_ratio"] = published[row["title"]]
+        if (unit := own.get((row["scale"], row["device"]))) is None:
+            continue
+        for key in ("train", "inference"):
             time, error = f"{key}_ms", f"{key}_ms_stderr"
             row[f"{key}_ratio"] = ratio = row[time] / unit[time]
             spread = 0.0 if row is unit else float(np.hypot(row[error] / row[time], unit[error] / unit[time]))
             row[f"{key}_ratio_stderr"] = ratio * spread
-        if row["title"] in published:
-            row["published_ratio"] = published[row["title"]]

@@ -9,7 +9,7 @@ from torch_geometric.data import Batch
 from leignn.profiling.measure import Timing, interleaved, peak_memory
 from leignn.profiling.profiled import Profiled
 
-ROUNDS = (2, 6)  # at least and at most, with two repeats each
+ROUNDS, REPEATS = (2, 6), 2  # at least and at most; in each, of every model
 
 
 def costs(
@@ -35,8 +35,8 @@ def costs(
     batches = {name: batches[name].to(device) for name in models}
     steps = {name: partial(model.training_step, batches[name]) for name, model in models.items()}
     inferences = {name: partial(model.infer, batches[name]) for name, model in models.items()}
-    training = interleaved(steps, device, ROUNDS, seconds, finish=lambda name: models[name].release())
-    inference = interleaved(inferences, device, ROUNDS, seconds)
+    training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, lambda name: models[name].release())
+    inference = interleaved(inferences, device, *ROUNDS, seconds, REPEATS)
     found = {}
     for name, model in models.items():
         structures = len(batches[name].natoms)

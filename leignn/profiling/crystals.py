@@ -19,7 +19,7 @@ from leignn.profiling.rows import row_of, shape_of
 
 REPEATS = ((4, 2, 2), (4, 4, 4), (7, 6, 6), (10, 10, 10), (16, 13, 12))  # copper: 64 to 9984 atoms
 NEIGHBORS, CUTOFF = (6, 12, 18, 42, 78), 6.0  # of the 78 within 6 Å
-ROUNDS = (2, 4)  # at least and at most, with one repeat each
+ROUNDS = 2, 4  # at least and at most, with one repeat each
 
 
 def profile_crystals(models: Mapping[str, Profiled], longest: float) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ def profile_crystals(models: Mapping[str, Profiled], longest: float) -> list[dic
                 infer = partial(model.infer, batches[spec])
                 tried[name] = infer, peak_memory(infer, device), row
             functions = {name: infer for name, (infer, *_) in tried.items()}
-            timings = interleaved(functions, device, ROUNDS, longest, in_a_row=1)
+            timings = interleaved(functions, device, *ROUNDS, longest)
             for name, (_, memory, row) in tried.items():
                 row |= milliseconds("inference", timings[name], 1) | {"inference_memory_mb": memory / 1e6}
                 last[name] = size, timings[name].median, memory

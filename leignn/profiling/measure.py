@@ -11,11 +11,12 @@ import torch
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: median, quartiles, and the median's standard error over ``repeats``."""
+    """Seconds of one call: median, quartiles, least, and the median's standard error over ``repeats``."""
 
     median: float
     low: float
     high: float
+    best: float
     error: float
     repeats: int
 
@@ -26,10 +27,10 @@ class Timing:
         The error is that of a normal distribution with the quartiles' distance R, 0.93 R / √n (McGill, Tukey
         and Larsen, The American Statistician 32, 12, 1978: 1.25 R / (1.35 √n)); of one call not known (NaN).
         """
-        median, low, high = np.quantile(seconds, [0.5, 0.25, 0.75]).tolist()
+        median, low, high, best = np.quantile(seconds, [0.5, 0.25, 0.75, 0]).tolist()
         count = len(seconds)
         error = 1.25 * (high - low) / (1.35 * np.sqrt(count)) if count > 1 else np.nan
-        return cls(median, low, high, float(error), count)
+        return cls(median, low, high, best, float(error), count)
 
 
 def synchronise(device: str) -> None:
@@ -41,9 +42,10 @@ def synchronise(device: str) -> None:
 def interleaved(
     functions: Mapping[str, Callable[[], object]],
     device: str,
-    rounds: tuple[int, int],
+    least: int,
+    most: int,
     seconds: float,
-    in_a_row: int = 2,
+    in_a_row: int = 1,
     finish: Callable[[str], object] = lambda name: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
@@ -52,18 +54,17 @@ def interleaved(
     Args:
         functions: by name.
         device: cpu or cuda.
-        rounds: least and largest number of them; in each every function has a turn.
+        least, most: number of rounds; in each every function has a turn.
         seconds: after the least number of rounds, no further one begins that would end later.
         in_a_row: calls timed in a turn, after one that warms up.
         finish: called with a name at the end of its turn, to give back what the others need.
         clock: tells the time in seconds.
     """
-    least, most = rounds
     times: dict[str, list[float]] = {name: [] for name in functions}
     begin = clock()
     for number in range(most):
         passed = clock() - begin
-        if number >= max(least, 1) and passed * (number + 1) / number > seconds:
+        if number and number >= least and passed * (number + 1) / number > seconds:
             break
         for name, function in functions.items():
             function()

@@ -91,19 +91,19 @@ def test_functions_take_turns_after_a_warm_up() -> None:
 
     functions = {name: partial(work, name) for name in durations}
     ended = []
-    timings = interleaved(functions, "cpu", (2, 3), 99, finish=ended.append, clock=lambda: now)
+    timings = interleaved(functions, "cpu", 2, 3, 99, 2, ended.append, lambda: now)
     assert calls == [*["slow"] * 3, *["fast"] * 3] * 3 and ended == ["slow", "fast"] * 3
     # 1 2, 3 4, 5 1 without the first of each turn: the quartiles are 1.25 and 3.75
     error = 1.25 * 2.5 / (1.35 * 6**0.5)
-    assert timings["slow"] == Timing(median=2.5, low=1.25, high=3.75, error=pytest.approx(error), repeats=6)
-    assert timings["fast"] == Timing(0.5, 0.5, 0.5, 0.0, 6)
+    assert timings["slow"] == Timing(2.5, 1.25, 3.75, 1.0, pytest.approx(error), 6)
+    assert timings["fast"] == Timing(0.5, 0.5, 0.5, 0.5, 0.0, 6)
 
     calls.clear()  # two rounds take 30 s: a third would end after 45 s, as they go
-    assert interleaved(functions, "cpu", (2, 3), 44, clock=lambda: now)["slow"].repeats == 4
+    assert interleaved(functions, "cpu", 2, 3, 44, 2, clock=lambda: now)["slow"].repeats == 4
     calls.clear()
-    assert interleaved(functions, "cpu", (2, 3), 46, clock=lambda: now)["slow"].repeats == 6
+    assert interleaved(functions, "cpu", 2, 3, 46, 2, clock=lambda: now)["slow"].repeats == 6
     calls.clear()
-    assert interleaved(functions, "cpu", (1, 2), 0, in_a_row=1, clock=lambda: now)["slow"].repeats == 1
+    assert interleaved(functions, "cpu", 1, 2, 0, clock=lambda: now)["slow"].repeats == 1
 
 
 def test_the_error_of_a_median_is_its_scatter() -> None:
