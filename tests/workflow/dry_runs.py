@@ -25,9 +25,14 @@ ON_OTHERS = {"schnet", "leignn"}  # of TABLE3, none of them fitted
 SIMULATED = len(TABLE3) + len(OTHERS) * len(ON_OTHERS)
 TABLE2 = {"trivial", "vanilla", "vanilla_nmu", "leignn"}
 REPAIRED = {"leignn_component", "leignn_c"}  # beside the limitations
-MORE_SEEDS = 2 * len(TABLE2 - {"trivial"})  # three of each of these at mini
+COMPARED = {"vanilla_nmu", "painn", "painn_direct", "leignn"} | REPAIRED  # past the paper, with three seeds
 TABLES = TABLE1 | TABLE2
 TRAINED = TABLES | REPAIRED
+RUNS = len(TRAINED) + SIMULATED + len(COMPARED - TABLE3)  # of one seed
+SEEDS = (
+    {model: 3 for model in TRAINED} | {"trivial": 1} | dict.fromkeys(("mace", "dimenetpp", "gemnet_dt"), 2)
+)
+MINI_RUNS = sum(SEEDS.values()) + SIMULATED + 3 * len(COMPARED) - len(COMPARED & TABLE3)
 FITTED = {"trivial", "mace", "painn", "painn_direct", "gemnet_dt"}  # statistics of the training split
 
 

@@ -9,10 +9,9 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from tests.workflow.dry_runs import (
-    MORE_SEEDS,
+    MINI_RUNS,
+    REPAIRED,
     ROOT,
-    SIMULATED,
-    TRAINED,
     copy_project,
     jobs,
     snakemake,
@@ -49,7 +48,7 @@ def test_from_elsewhere(project, tmp_path_factory) -> None:
     where = ["-s", str(project / "Snakefile"), "-d", str(elsewhere)]
     done = snakemake("-n", *where, folder=elsewhere)
     assert done.returncode == 0, done.stderr
-    assert jobs(done.stdout)["train_model"] == len(TRAINED) + SIMULATED + MORE_SEEDS
+    assert jobs(done.stdout)["train_model"] == MINI_RUNS
 
     files_of_a_stranger(elsewhere)
     run = "results/runs/mine/mini/leignn/seed0/config.yaml"
@@ -81,4 +80,4 @@ rule mine:
     assert (other / "results/first/runs/mine/smoke/leignn/seed0/config.yaml").exists()
     assert "train.csv" in (other / "mine.txt").read_text()
     found = jobs(snakemake("-n", "leignn_all", folder=other).stdout)
-    assert found["leignn_train_model"] == len(TRAINED) + SIMULATED
+    assert found["leignn_train_model"] == len(TRAINED) + SIMULATED + len(REPAIRED)

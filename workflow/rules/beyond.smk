@@ -22,7 +22,7 @@ rule measure_costs:
         gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
         code=PLAN.code("measure-costs", *PLAN.models_of("beyond")),
-        stores=PLAN.stores_folder(PLAN.compared[0]),
+        stores=compared_stores,
     message:
         "Timing the models that are compared past the paper"
     shell:

@@ -203,6 +203,10 @@ def profiled(wildcards):
     }
 
 
+def compared_stores(wildcards):
+    return PLAN.stores_folder(PLAN.compared[0])
+
+
 def table_declaration(wildcards):
     return PLAN.declarations([wildcards.table])
 
