@@ -16,7 +16,10 @@ from leignn.memory import keep_freed_memory
 COMMANDS = {
     "download": ("leignn.data.download", "fetch, verify and unpack one part of a data set"),
     "generate-oc20-standin": ("leignn.data.oc20_standin", "generate the EMT stand-in for OC20"),
-    "generate-md-standin": ("leignn.data.md_standin", "generate the EMT stand-in for LiPS"),
+    "generate-md-standin": (
+        "leignn.data.md_standin",
+        "generate a stand-in for the simulated systems: melt, solid or gas",
+    ),
     "build-store": ("leignn.data.build", "convert raw files of one part into a store"),
     "split": ("leignn.data.splits", "write the split manifests of a data set"),
     "extract-frames": ("leignn.data.extract", "write structures of a split as extended XYZ"),

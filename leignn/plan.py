@@ -72,11 +72,12 @@ class Plan:
         """Raise :class:`InputError` unless every run and every simulation can be configured."""
         shown, settings = self.configuration, self.run_settings
         for name, result in self.results.items():
-            for model in map(self.model, self.models_of(name)):
-                for dataset in map(self.dataset, self.datasets_of(name)):
-                    merged_run(dataset, model, shown.scale, 0, settings)
-                    if result.simulated:
-                        self.simulation_arguments(dataset.name, model.name, shown.scale)
+            for model in self.models_of(name):
+                self.model(model)
+            for dataset, model in result.runs_at(shown.scale):
+                merged_run(self.dataset(dataset), self.model(model), shown.scale, 0, settings)
+                if result.simulated:
+                    self.simulation_arguments(dataset, model, shown.scale)
             for experiment in result.experiments:
                 for measured in result.measured_at(shown.scale, experiment):
                     self.model(measured)
@@ -228,7 +229,8 @@ class Plan:
         found = [
             folder
             for name in names
-            for folder in self.runs(self.datasets_of(name), self.models_of(name), name)
+            for dataset, model in self.results[name].runs_at(self.configuration.scale)
+            for folder in self.runs([dataset], [model], name)
         ]
         return list(dict.fromkeys(found))
 
@@ -396,5 +398,6 @@ def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[st
                 f"{', '.join(sorted(results))}"
             )
         update = {key: {DEFAULT: value} for key, value in shown if value is not None}
+        update |= {"models_on": {}} if "models" in update else {}
         chosen[name] = chosen[name].model_copy(update=update)
     return chosen

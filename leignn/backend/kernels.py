@@ -21,6 +21,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.extending import register_jitable
 
 
 def compiled_kernel(kernel: Callable[..., None], *freedoms: str) -> Callable[..., None]:
@@ -43,7 +44,9 @@ def _make_filters(width: int, vectors: bool) -> Callable[..., None]:
     """Writes the filters (3, F) of edge e; weights (T,) is room for its Gaussians."""
     parts = first_part(vectors)
 
-    @numba.njit(inline="always")  # as a call it would cost a fifth of the sums at F = 64
+    # Inlined: as a call it would cost a fifth of the sums at F = 64. Not by numba.njit: what that makes has
+    # another identity in each process, and the kernels around it would never be found in the cache.
+    @register_jitable(inline="always")
     def kernel(filters, weights, e, first_gaussian, values, table):
         gaussian, bias = first_gaussian[e], len(table) - 1
         for t in range(width):

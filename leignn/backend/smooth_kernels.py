@@ -20,8 +20,8 @@ As in :mod:`leignn.backend.kernels`, filters are made, used and forgotten. Array
 from collections.abc import Callable
 from functools import cache
 
-import numba
 import numpy as np
+from numba.extending import register_jitable
 
 from leignn.backend.kernels import compiled_kernel, first_part
 
@@ -36,7 +36,7 @@ def _make_filters(width: int, vectors: bool) -> Callable[..., None]:
     """Writes the filters (3, F) that ``weights`` (T + 1,), an edge's values, make of the table."""
     parts = first_part(vectors)
 
-    @numba.njit(inline="always")
+    @register_jitable(inline="always")
     def kernel(filters, weights, gaussian, table):
         bias = len(table) - 1
         for part in range(parts, 3):
@@ -54,7 +54,7 @@ def _make_both_filters(width: int, vectors: bool) -> Callable[..., None]:
     """Filters of the values and of their direction: the table is read once."""
     parts = first_part(vectors)
 
-    @numba.njit(inline="always")
+    @register_jitable(inline="always")
     def kernel(filters, filters_dot, weights, weights_dot, gaussian, table):
         bias = len(table) - 1
         for part in range(parts, 3):

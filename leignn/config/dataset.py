@@ -64,8 +64,8 @@ class Archived(Strict):
 class Generated(Strict):
     """Data that the workflow makes."""
 
-    generate: Literal["oc20_standin", "md_standin"]
-    """the rule that makes it: `oc20_standin` or `md_standin`"""
+    generate: Literal["oc20_standin", "melt_standin", "solid_standin", "gas_standin"]
+    """what is made: `oc20_standin`, or for simulations `melt_standin`, `solid_standin` or `gas_standin`"""
 
 
 class Shared(Strict):

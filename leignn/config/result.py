@@ -122,6 +122,8 @@ class Result(Strict):
     """Names of files in ``config/models``, by scale or ``default``."""
     datasets: dict[str, list[Name]] = {}
     """Names of data sets, likewise; a result without any shows what is published."""
+    models_on: dict[str, list[Name]] = {}
+    """Models on a data set that only some of them are run on, at every scale."""
     on_request: dict[str, list[Name]] = {}
     """Data sets, likewise, that are run only where the configuration's ``also`` names the result."""
     seeds: dict[str, dict[str, PositiveInt]] = {}
@@ -133,6 +135,16 @@ class Result(Strict):
     def models_at(self, scale: str) -> list[str]:
         """Models of its rows at a scale."""
         return self.models.get(scale, self.models.get(DEFAULT, []))
+
+    def runs_at(self, scale: str) -> list[tuple[str, str]]:
+        """Data set and model of each of its runs at a scale."""
+        models = self.models_at(scale)
+        return [
+            (dataset, model)
+            for dataset in self.datasets_at(scale)
+            for model in models
+            if model in self.models_on.get(dataset, models)
+        ]
 
     def seeds_at(self, scale: str, model: str) -> int:
         """How many seeds of a model at a scale."""

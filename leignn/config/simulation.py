@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validat
 from leignn.config.base import SomeOf, Strict
 
 Thermostat = Literal["nose-hoover", "langevin"]
-Distribution = Literal["rdf", "pair_distances"]
+Distribution = Literal["rdf", "pair_distances", "bonds"]
 
 
 class Simulation(Strict):
@@ -71,7 +71,8 @@ class Analysis(Strict):
     reference: Reference
     """the reference trajectory"""
     distribution: Distribution
-    """what decides on stability: `rdf`, g(r), or `pair_distances`, h(r), for molecules"""
+    """what decides on stability: `rdf`, g(r); `pair_distances`, h(r), for a molecule; `bonds`, their lengths,
+    for a gas of molecules"""
     images: Literal["nearest", "all"] = "nearest"
     """periodic images that g(r) counts: `nearest`, as MDSim, zero beyond half a small cell, or `all`"""
     window: PositiveFloat

@@ -73,6 +73,15 @@ class Standin(Strict):
     """of what is drawn"""
 
 
+class Trajectories(Strict):
+    """The reference trajectories of the stand-ins for simulated systems."""
+
+    replicas: PositiveInt
+    """independent trajectories of each system"""
+    frames: PositiveInt
+    """of each trajectory, 50 fs apart"""
+
+
 class Threads(Strict):
     """CPU threads of one job; with fewer than there are cores, several run at once."""
 
@@ -125,6 +134,8 @@ class Configuration(Strict):
     """how `results/complexity.csv` is measured"""
     standin: Standin
     """size of the EMT stand-in for OC20"""
+    trajectories: Trajectories
+    """size of the reference trajectories of the stand-ins for simulated systems"""
     scale_training: SomeTraining = {}
     """the scale's overrides of every data set's protocol"""
     training: SomeTraining = {}

@@ -40,6 +40,7 @@ def main(args: argparse.Namespace) -> None:
     content = {
         "schema": SCHEMA,
         **config.identity,
+        "dataset_title": config.dataset_info.title,
         "stand_in": config.dataset_info.stand_in,
         "outcome": outcome,
         "analysis": analysis.model_dump(include=set(Analysis.model_fields)),

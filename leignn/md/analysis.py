@@ -8,7 +8,10 @@ from ase.data import chemical_symbols
 from leignn.config.simulation import Analysis, Diffusion
 from leignn.errors import InputError
 from leignn.md.observables import (
+    BROKEN,
+    COLLAPSE,
     Convention,
+    bond_deviation,
     diffusion_by_lag,
     make_whole,
     pair_distances,
@@ -30,9 +33,9 @@ FORCE_QUANTILE = 0.999  # of the reference's force magnitudes: where the bins en
 def comparable(trajectory: Trajectory, analysis: Analysis) -> np.ndarray:
     """(T, N, 3) Å, so that distances without periodic images mean the same in every trajectory.
 
-    What fills its cell is wrapped into it; a molecule is made whole.
+    What fills its cell is wrapped into it; a molecule alone is made whole.
     """
-    if analysis.distribution == "rdf":
+    if analysis.distribution != "pair_distances":
         return wrap(trajectory.positions, trajectory.cell)
     if trajectory.periodic:
         return make_whole(trajectory.positions, trajectory.cell)
@@ -77,15 +80,15 @@ def curves_of(
         found[f"force_density/{element}"] = np.histogram(values, edges)[0] / values.size / np.diff(edges)
     if analysis.diffusion is not None and trajectory.frame_time is not None:
         moved = _moved(trajectory, analysis.diffusion)
-        if len(moved) > 2:
-            lags = np.arange(1, len(moved))
-            found["msd"] = 6 * lags * diffusion_by_lag(moved)
+        if moved.shape[1] > 2:
+            lags = np.arange(1, moved.shape[1])
+            found["msd"] = 6 * lags * np.mean([diffusion_by_lag(each) for each in moved], axis=0)
             found["msd_lag"] = lags * analysis.diffusion.spacing
     return found
 
 
 def diffusivity(trajectory: Trajectory, how: Diffusion, convention: Convention) -> float:
-    """Diffusivity in 1e-9 m²/s, read at one lag.
+    """Diffusivity in 1e-9 m²/s, read at one lag: the mean over the trajectories.
 
     Raises:
         InputError: the trajectory is too short for that lag, or its frames do not allow the spacing.
@@ -93,22 +96,24 @@ def diffusivity(trajectory: Trajectory, how: Diffusion, convention: Convention) 
     moved = _moved(trajectory, how)
     lag = round(how.lag / how.spacing)
     # One window more than the lag: the reference convention divides by one fewer than there are.
-    if len(moved) < lag + 2:
-        length = len(trajectory) * _frame_time(trajectory)
+    if moved.shape[1] < lag + 2:
+        length = trajectory.length
         raise InputError(f"{length:g} ps are too short for a diffusivity at a lag of {how.lag:g} ps")
-    return float(diffusion_by_lag(moved, convention)[lag - 1] / how.spacing * A2_PER_PS)
+    found = [diffusion_by_lag(each, convention)[lag - 1] for each in moved]
+    return float(np.mean(found) / how.spacing * A2_PER_PS)
 
 
 def _moved(trajectory: Trajectory, how: Diffusion) -> np.ndarray:
-    """Unwrapped positions of the tracked atoms in the frames that count."""
+    """(R, T, N, 3) Å, unwrapped positions of the tracked atoms in the frames that count, by trajectory."""
     frame_time = _frame_time(trajectory)
     stride = round(how.spacing / frame_time)
     if stride < 1 or not np.isclose(stride * frame_time, how.spacing, rtol=1e-3):
         raise InputError(f"frames {frame_time:g} ps apart allow no spacing of {how.spacing:g} ps")
     positions = trajectory.positions[:, tracked(trajectory, how)]
+    each = np.split(positions, trajectory.replicas)
     if trajectory.periodic:
-        positions = unwrap(positions, trajectory.cell)
-    return positions[round(how.skip / frame_time) :: stride]
+        each = [unwrap(positions, trajectory.cell) for positions in each]
+    return np.stack(each)[:, round(how.skip / frame_time) :: stride]
 
 
 def _frame_time(trajectory: Trajectory) -> float:
@@ -154,6 +159,8 @@ def observables(
     def deviation(window: np.ndarray) -> float:
         if analysis.distribution == "rdf":
             return of_rdf(window)
+        if analysis.distribution == "bonds":
+            return bond_deviation(window, cell, reference["bonds"], reference["bond_lengths"])
         try:
             return of_pair_distances(window)
         except InputError:  # no two atoms are within the range any more
@@ -161,10 +168,11 @@ def observables(
 
     frame_time = _frame_time(trajectory)
     window = max(1, round(analysis.window / frame_time))
+    limit = BROKEN if analysis.distribution == "bonds" else COLLAPSE
     # A simulation that stopped within its first window was stable for as long as it lasted.
     stable = time
     if len(trajectory) >= window:
-        stable = min(time, stability(positions, deviation, window, frame_time))
+        stable = min(time, stability(positions, deviation, window, frame_time, limit))
     found: dict[str, float | str | None] = {
         "stability_ps": stable,
         "rdf_mae": of_rdf(positions) if trajectory.periodic else None,

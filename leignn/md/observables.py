@@ -5,7 +5,7 @@ from itertools import combinations_with_replacement, product
 from typing import Literal
 
 import numpy as np
-from ase.data import chemical_symbols
+from ase.data import chemical_symbols, covalent_radii
 
 from leignn.errors import InputError
 
@@ -13,6 +13,8 @@ BINS = 500
 RDF_RANGE = (1e-6, 6.0)  # Å
 HR_RANGE = (1e-6, 10.0)  # Å
 COLLAPSE = 1.0  # Å: a window of a simulation that deviates by more has collapsed
+BROKEN = 0.5  # Å: a bond whose length deviates by more is broken, as in MDSim
+BOND_REACH = 1.3  # times the sum of covalent radii: atoms that are always nearer are bonded
 CHUNK_PAIRS = 2**18  # distances at once: they stay in the processor's cache
 
 Convention = Literal["corrected", "mdsim"]
@@ -138,19 +140,24 @@ def pair_distances_mae(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def stability(
-    positions: np.ndarray, deviation: Callable[[np.ndarray], float], window: int, frame_time: float
+    positions: np.ndarray,
+    deviation: Callable[[np.ndarray], float],
+    window: int,
+    frame_time: float,
+    limit: float = COLLAPSE,
 ) -> float:
-    """Time in ps until a window of the trajectory deviates from the reference by more than 1 Å.
+    """Time in ps until a window of the trajectory deviates from the reference by more than ``limit``.
 
     Args:
         positions: (T, N, 3) Å.
         deviation: of a window's positions from the reference; MDSim's is the RDF's MAE, Å.
         window: frames of a window, 1 ps in MDSim.
         frame_time: ps between frames.
+        limit: Å, MDSim's for the RDF's MAE unless given.
 
     Returns:
-        the start of the first of the consecutive windows that deviates by more than
-        :data:`COLLAPSE`; else the full length.
+        the start of the first of the consecutive windows that deviates by more than ``limit``; else the
+        full length.
 
     Raises:
         InputError: the trajectory is shorter than the window.
@@ -159,9 +166,35 @@ def stability(
     if len(positions) < window:
         raise InputError(f"the trajectory has {len(positions)} frames, fewer than the window's {window}")
     for start in range(0, len(positions) - window + 1, window):
-        if deviation(positions[start : start + window]) > COLLAPSE:
+        if deviation(positions[start : start + window]) > limit:
             return start * frame_time
     return len(positions) * frame_time
+
+
+def bonds_of(positions: np.ndarray, cell: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of atoms that stay within 1.3 times the sum of their covalent radii in every frame.
+
+    Args:
+        positions: (T, N, 3) Å.
+        cell: (3, 3) Å, rows are the lattice vectors.
+        numbers: (N,) atomic numbers.
+
+    Returns:
+        (B, 2) pairs, and (B,) their mean lengths in Å.
+    """
+    first, second = np.triu_indices(len(numbers), k=1)
+    lengths = np.concatenate(
+        [_minimum_image_distances(v, cell) for v in _pair_vectors(_checked(positions), (first, second))]
+    )
+    reach = BOND_REACH * (covalent_radii[numbers[first]] + covalent_radii[numbers[second]])
+    bonded = (lengths < reach).all(0)
+    return np.stack([first[bonded], second[bonded]], axis=1), lengths[:, bonded].mean(0)
+
+
+def bond_deviation(positions: np.ndarray, cell: np.ndarray, bonds: np.ndarray, lengths: np.ndarray) -> float:
+    """Largest deviation in Å of the ``bonds`` (B, 2) from the ``lengths`` (B,), in any frame (T, N, 3) Å."""
+    vectors = positions[:, bonds[:, 1]] - positions[:, bonds[:, 0]]
+    return float(np.abs(_minimum_image_distances(vectors, cell) - lengths).max())
 
 
 def unwrap(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ class TooShortError(InputError):
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Equally spaced frames of one system in one cell.
+    """Equally spaced frames of one system in one cell; of several trajectories of it, one after the other.
 
     Attributes:
         positions: (T, N, 3) Å.
@@ -26,6 +26,7 @@ class Trajectory:
         numbers: (N,) atomic numbers.
         cell: (3, 3) Å, rows are the lattice vectors.
         frame_time: ps between frames; None if the frames are in no order.
+        replicas: independent trajectories of equal length that the frames are.
     """
 
     positions: np.ndarray
@@ -33,9 +34,15 @@ class Trajectory:
     numbers: np.ndarray
     cell: np.ndarray
     frame_time: float | None
+    replicas: int = 1
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @property
+    def length(self) -> float:
+        """ps that each trajectory lasts; infinite if its frames are in no order."""
+        return np.inf if self.frame_time is None else len(self) // self.replicas * self.frame_time
 
     @property
     def periodic(self) -> bool:
@@ -44,7 +51,7 @@ class Trajectory:
 
 
 def reference_trajectory(store: Path, frame_time: float | None) -> Trajectory:
-    """Read a reference trajectory from a store.
+    """Read a reference trajectory from a store; each of its systems is a trajectory of its own.
 
     Args:
         store: one part of a data set.
@@ -52,18 +59,25 @@ def reference_trajectory(store: Path, frame_time: float | None) -> Trajectory:
             are in no order.
 
     Raises:
-        InputError: more than one system; a frame is missing; atoms, their order or the cell change.
+        InputError: trajectories of different length; a frame is missing; atoms, their order or the cell
+            change.
     """
     found = Store(store)
     natoms = found.natoms
-    order = np.arange(len(found)) if frame_time is None else np.argsort(found.frame)
+    systems, counts = np.unique(found.system_id, return_counts=True)
+    order = np.arange(len(found)) if frame_time is None else np.lexsort((found.frame, found.system_id))
     frames = np.array(found.frame)[order]
     if frame_time is not None:
-        if len(systems := np.unique(found.system_id)) > 1:
-            raise InputError(f"{store}: a trajectory is of one system, not of {len(systems)}: {systems[:3]}")
-        if len(gaps := np.flatnonzero(np.diff(frames) != 1)):
-            first, second = frames[gaps[0]], frames[gaps[0] + 1]
-            raise InputError(f"{store}: the trajectory has no frame between {first} and {second}")
+        if len(np.unique(counts)) > 1:
+            few, many = systems[counts.argmin()], systems[counts.argmax()]
+            raise InputError(
+                f"{store}: the trajectory of {few} has {counts.min()} frames, that of {many} {counts.max()}"
+            )
+        gaps = np.argwhere(np.diff(frames.reshape(len(systems), -1), axis=1) != 1)
+        if len(gaps):
+            first, second = frames.reshape(len(systems), -1)[gaps[0][0], gaps[0][1] : gaps[0][1] + 2]
+            which = f" of {systems[gaps[0][0]]}" if len(systems) > 1 else ""
+            raise InputError(f"{store}: the trajectory{which} has no frame between {first} and {second}")
     if (wrong := np.flatnonzero(natoms[order] != natoms[order[0]])).size:
         count, frame = natoms[order[wrong[0]]], frames[wrong[0]]
         raise InputError(f"{store}: frame {frame} has {count} atoms, the first {natoms[order[0]]}")
@@ -80,6 +94,7 @@ def reference_trajectory(store: Path, frame_time: float | None) -> Trajectory:
         frames,
         None if frame_time is None else frame_time / 1000,
         str(store),
+        1 if frame_time is None else len(systems),
     )
 
 
@@ -127,9 +142,10 @@ def _checked(
     frames: np.ndarray,
     frame_time: float | None,
     where: str,
+    replicas: int = 1,
 ) -> Trajectory:
     for name, values in (("elements", numbers), ("cell", cells)):
         same = np.isclose(values, values[0], rtol=0, atol=1e-6).reshape(len(values), -1).all(1)
         if not same.all():
             raise InputError(f"{where}: frame {frames[np.argmin(same)]} has other {name} than the first")
-    return Trajectory(positions, forces, numbers[0], cells[0], frame_time)
+    return Trajectory(positions, forces, numbers[0], cells[0], frame_time, replicas)

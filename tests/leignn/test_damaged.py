@@ -102,7 +102,7 @@ def world(copper, copper_checkpoint, tmp_path_factory) -> World:
         *protocol,
         output=simulation,
     )
-    dataset = yaml.safe_load(config_file("datasets/md_standin.yaml").read_text())
+    dataset = yaml.safe_load(config_file("datasets/melt_standin.yaml").read_text())
     dataset["md"] |= {"window": 0.1, "diffusion": None}
     (folder / "copper.yaml").write_text(yaml.safe_dump(dataset))
     about = ["--dataset", folder / "copper.yaml"]

@@ -34,9 +34,14 @@ def test_runs_of_several_results_are_each_there_once(elsewhere) -> None:
     assert "results/runs/oc20_standin/smoke/leignn/seed2" in one
     files = plan.simulation_files(["figure5"], "observables.json")
     assert files == [
-        f"results/runs/md_standin/smoke/leignn/seed{seed}/md/start0/observables.json" for seed in (0, 2)
+        f"results/runs/{system}_standin/smoke/leignn/seed{seed}/md/start0/observables.json"
+        for system in ("solid", "melt", "gas")
+        for seed in (0, 2)
     ]
-    assert plan.references(["table3", "figure5"]) == ["data/smoke/references/md_standin.npz"]
+    references = [f"data/smoke/references/{system}_standin.npz" for system in ("melt", "solid", "gas")]
+    assert plan.references(["table3", "figure5"]) == references
+    of_gas = [folder.split("/")[4] for folder in plan.run_folders(["table3"]) if "gas_standin" in folder]
+    assert set(of_gas) == {"schnet", "leignn"}
 
 
 def test_the_users_models_and_data_sets_in_place_of_the_declared(elsewhere) -> None:
@@ -56,7 +61,7 @@ def test_a_name_keeps_configurations_apart(elsewhere) -> None:
         "results", "logs", "results/wide-2", "logs/wide-2",
     )  # fmt: skip
     assert "results/table1.csv" in plan.targets and "results/wide-2/index.html" in named.targets
-    assert named.run_folders(["figure5"]) == ["results/wide-2/runs/md_standin/mini/leignn/seed0"]
+    assert named.run_folders(["figure5"])[1] == "results/wide-2/runs/melt_standin/mini/leignn/seed0"
     for name in ("a b", "ä", "a/b", "..", "runs", "-"):
         with pytest.raises(InputError, match="run: .* is (no name|a folder that all results share)"):
             Plan.of({"run": name})
@@ -82,7 +87,7 @@ def test_settings_reach_the_commands(elsewhere) -> None:
     )
     assert '"training": {"max_steps": 80}' in plan.settings_argument
     assert '"evaluate_every": 20' in plan.settings_argument
-    arguments = " ".join(plan.simulation_arguments("md_standin", "leignn", "smoke"))
+    arguments = " ".join(plan.simulation_arguments("melt_standin", "leignn", "smoke"))
     assert "--steps 20 --every 10" in arguments and "--thermostat nose-hoover" in arguments
 
 

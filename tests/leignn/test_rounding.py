@@ -73,7 +73,7 @@ def test_a_checkpoint_keeps_its_precision(precise, tmp_path) -> None:
 def test_the_default_precision_of_pytorch_is_no_matter(model, request) -> None:
     """Whoever sets it, as ASE's other calculators do, gets the run's own precision, and the same forces."""
     request.addfinalizer(lambda: torch.set_default_dtype(torch.float32))
-    run, found = resolve_run("md_standin", model, "smoke", 0), {}
+    run, found = resolve_run("melt_standin", model, "smoke", 0), {}
     weights = potential_of(run).state_dict()
     for default in (torch.float32, torch.float64):
         torch.set_default_dtype(default)

@@ -8,7 +8,15 @@ import yaml
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from tests.workflow.dry_runs import MORE_SEEDS, ROOT, TABLE3, TRAINED, copy_project, jobs, snakemake
+from tests.workflow.dry_runs import (
+    MORE_SEEDS,
+    ROOT,
+    SIMULATED,
+    TRAINED,
+    copy_project,
+    jobs,
+    snakemake,
+)
 
 
 @pytest.fixture
@@ -41,7 +49,7 @@ def test_from_elsewhere(project, tmp_path_factory) -> None:
     where = ["-s", str(project / "Snakefile"), "-d", str(elsewhere)]
     done = snakemake("-n", *where, folder=elsewhere)
     assert done.returncode == 0, done.stderr
-    assert jobs(done.stdout)["train_model"] == len(TRAINED) + len(TABLE3) + MORE_SEEDS
+    assert jobs(done.stdout)["train_model"] == len(TRAINED) + SIMULATED + MORE_SEEDS
 
     files_of_a_stranger(elsewhere)
     run = "results/runs/mine/mini/leignn/seed0/config.yaml"
@@ -73,4 +81,4 @@ rule mine:
     assert (other / "results/first/runs/mine/smoke/leignn/seed0/config.yaml").exists()
     assert "train.csv" in (other / "mine.txt").read_text()
     found = jobs(snakemake("-n", "leignn_all", folder=other).stdout)
-    assert found["leignn_train_model"] == len(TRAINED) + len(TABLE3)
+    assert found["leignn_train_model"] == len(TRAINED) + SIMULATED

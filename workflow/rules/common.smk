@@ -250,5 +250,6 @@ wildcard_constraints:
     seed=r"0|[1-9]\d*",
     start=r"0|[1-9]\d*",
     purpose="simulation|limitations",
+    system="melt|solid|gas",
     table="|".join(PLAN.built),
     archive="[^/]+",

@@ -3,11 +3,11 @@
 
 rule generate_md_standin:
     output:
-        directory(f"{DATA}/raw/md_standin"),
+        directory(f"{DATA}/raw/{{system}}_standin"),
     log:
-        f"{LOGS}/generate_md_standin.log",
+        f"{LOGS}/generate_md_standin/{{system}}.log",
     benchmark:
-        f"{BENCHMARKS}/generate_md_standin.tsv"
+        f"{BENCHMARKS}/generate_md_standin/{{system}}.tsv"
     priority: FIRST_OF_ALL
     conda:
         "../envs/light.yaml"
@@ -16,10 +16,12 @@ rule generate_md_standin:
         runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         code=PLAN.code("generate-md-standin"),
+        size=SETTINGS["trajectories"],
     message:
-        "Generating the EMT stand-in for LiPS"
+        "Generating the stand-in for simulations of a {wildcards.system}"
     shell:
-        "python -m leignn generate-md-standin --output {output:q} > {log:q} 2>&1"
+        "python -m leignn generate-md-standin --system {wildcards.system:q} --replicas {params.size[replicas]:q}"
+        " --frames {params.size[frames]:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule analyse_reference:

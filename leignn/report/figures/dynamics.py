@@ -51,7 +51,7 @@ def plot(simulations: list[Simulation], references: dict[str, dict[str, Any]], o
         _draw_energies(row[2], members)
         _draw_diffusion(row[3], references[dataset], members)
         row[0].legend(frameon=False, fontsize=7.5, loc="upper left", bbox_to_anchor=(0, -0.16), ncols=3)
-        row[0].set_title(dataset, loc="left")
+        row[0].set_title(members[0].observables["dataset_title"], loc="left")
     save_figure(figure, output)
 
 

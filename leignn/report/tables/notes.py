@@ -11,7 +11,7 @@ RANKS = (
     "Spearman's correlation of the order of their means with the published. Models within two standard "
     "errors of each other share a rank; a number of a single seed or simulation has no error, and no rank."
 )
-STAND_IN = "EMT stand-in: these numbers are not comparable to the paper's."
+STAND_IN = "Stand-in: these numbers are not comparable to the paper's."
 
 
 BESIDE = "measured, and with it (in brackets, or small) the published"

@@ -82,3 +82,29 @@ def test_kernels_where_nothing_can_be_written() -> None:
     environment = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": "IPythonCacheLocator"}
     output = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, text=True)
     assert output.stdout.strip() == "None", output.stderr
+
+
+TRAINED_ONCE = """
+from ase.build import fcc111
+from leignn.backend import accelerate, compiled
+from leignn.conservative import ConservativeLEIGNN
+from leignn.data.frames import collate
+from leignn.data.structure import Structure
+from leignn.graph import GraphSpec
+from leignn.model import LEIGNN
+
+slab = Structure.from_atoms(fcc111("Cu", (2, 2, 2), vacuum=6.0), "cu", 0)
+for model in (LEIGNN(GraphSpec(6.0, 20), 8, 2, 8), ConservativeLEIGNN(GraphSpec(6.0, 20), 8, 2, 8)):
+    with compiled(True):
+        output = accelerate(model)(collate([slab]))
+        (output["energy"].sum() + output["forces"].square().sum()).backward()
+"""
+
+
+def test_a_second_process_compiles_nothing(tmp_path) -> None:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    kept = []
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", TRAINED_ONCE], env=environment, check=True)
+        kept.append(sorted(path.name for path in tmp_path.rglob("*.nbc")))
+    assert len(kept[0]) >= 8 and kept[1] == kept[0]

@@ -85,7 +85,7 @@ OC20 = {
 def test_published_protocols() -> None:
     """The training-protocol table of the paper's authors."""
     found = {name: load_dataset(name) for name in dataset_names()}
-    assert len(found) == 43
+    assert len(found) == 45
     for name, dataset in found.items():
         if name == "iso17":
             continue
@@ -99,7 +99,8 @@ def test_published_protocols() -> None:
         assert tuple(dataset.graph.model_dump().values()) == graph, name
     assert found["oc20_50k"].training.evaluate_every == 2000
     assert found["oc20_200k"].training.evaluate_every == 5000
-    assert {name for name, d in found.items() if d.stand_in} == {"oc20_standin", "md_standin"}
+    generated = {name for name, d in found.items() if d.stand_in}
+    assert generated == {"oc20_standin", "melt_standin", "solid_standin", "gas_standin"}
     published = {d.published_as for d in found.values()}
     assert published == {None, "OC20-50K", "OC20-200K", "MD17", "rMD17", "ISO17", "LiPS"}
     iso17 = found["iso17"].training.plain()
@@ -152,7 +153,7 @@ def test_a_family_of_data_sets_is_one_file(tmp_path, monkeypatch) -> None:
 
 
 def test_the_part_of_the_reference_is_there(tmp_path) -> None:
-    content = load_dataset("md_standin").plain()
+    content = load_dataset("melt_standin").plain()
     content["md"]["reference"]["part"] = "aimd"
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match="no part 'aimd'"):

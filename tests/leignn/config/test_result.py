@@ -64,4 +64,7 @@ def test_models_and_data_sets_of_a_scale() -> None:
     result = Result(**HEAD, models={"default": ["a"], "paper": ["b"]}, datasets={"paper": ["c"]})
     assert (result.models_at("mini"), result.models_at("paper")) == (["a"], ["b"])
     assert (result.datasets_at("mini"), result.datasets_at("paper")) == ([], ["c"])
+    shown = {"models": {"default": ["a", "b"]}, "datasets": {"default": ["c", "d"]}}
+    some = Result(**HEAD, **shown, models_on={"d": ["b"]})
+    assert some.runs_at("mini") == [("c", "a"), ("c", "b"), ("d", "b")]
     assert result.short_title == "T"

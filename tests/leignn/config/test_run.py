@@ -72,7 +72,7 @@ def test_a_wrong_override_is_one_sentence(training, words) -> None:
 
 
 def test_a_simulations_protocol_likewise() -> None:
-    dataset, model = load_dataset("md_standin"), load_model("leignn")
+    dataset, model = load_dataset("melt_standin"), load_model("leignn")
     own = {"benchmarks": {"mdsim": {"simulation": {"mini": {"steps": 30}}}}}
     other = type(model).checked(model.plain() | own, "test")
 

@@ -16,7 +16,7 @@ PUBLISHED = {  # the paper and its SM, MDSim
     "lips": {"train": 19_000, "val": 1_000, "test": 5_001},
     "rmd17_full_aspirin": {"train": 950, "val": 50, "test": 1_000},
     "oc20_standin": {"train": 1_920, "val": 480, "id": 220, "ood_both": 220},
-    "md_standin": {"train": 320, "val": 40, "test": 40},
+    "melt_standin": {"train": 320, "val": 40, "test": 40},
 }
 
 
@@ -31,7 +31,7 @@ def test_what_nobody_has_published_is_not_known(name) -> None:
     assert None in frames_of_splits(load_dataset(name), STANDIN).values()
 
 
-@pytest.mark.parametrize("name", ["oc20_200k", "lips", "md17_aspirin", "md_standin"])
+@pytest.mark.parametrize("name", ["oc20_200k", "lips", "md17_aspirin", "melt_standin"])
 def test_structures_are_as_large_and_as_dense(name) -> None:
     dataset = load_dataset(name)
     size = dataset.size

@@ -13,9 +13,9 @@ SIMULATION = Simulation(thermostat="langevin", temperature=300, timestep=1, step
 
 
 def wanted(model: str, **changed):
-    run = resolve_run("md_standin", model, "smoke", 0, SMOKE)
+    run = resolve_run("melt_standin", model, "smoke", 0, SMOKE)
     run = run.model_copy(update={"hyperparameters": run.hyperparameters | changed})
-    return {model: (run, load_dataset("md_standin").size, SIMULATION)}
+    return {model: (run, load_dataset("melt_standin").size, SIMULATION)}
 
 
 def test_a_model_is_timed_once(tmp_path, monkeypatch) -> None:

@@ -19,14 +19,15 @@ from leignn.data.store import write_store
 from leignn.data.structure import Structure
 from leignn.errors import InputError
 from leignn.files import read_arrays, read_json, write_json
-from leignn.md.analysis import diffusivity, observables
-from leignn.md.observables import pair_distances
+from leignn.md.analyse_reference import statistical_errors
+from leignn.md.analysis import curves_of, diffusivity, observables
+from leignn.md.observables import bonds_of, pair_distances, rdf
 from leignn.md.record import GROWING
 from leignn.md.trajectory import Trajectory, reference_trajectory, simulated_trajectory
 from leignn.provenance import sha256
 
 CONFIG = Path(__file__).parents[3] / "config" / "datasets"
-STANDIN = CONFIG / "md_standin.yaml"
+STANDIN = CONFIG / "melt_standin.yaml"
 CELL = np.diag([8.0, 9.0, 10.0])
 
 
@@ -65,14 +66,28 @@ def test_a_reference_is_put_in_order(tmp_path) -> None:
     assert unordered.frame_time is None
 
 
+def test_the_systems_of_a_reference_are_trajectories_of_their_own(tmp_path) -> None:
+    structures = frames(6)
+    for number, structure in enumerate(structures):
+        structure.info |= {"run": "ab"[number % 2], "step": number // 2}
+    found = reference_trajectory(store(tmp_path, structures), 50.0)
+    expected = [structures[i].positions for i in (0, 2, 4, 1, 3, 5)]
+    np.testing.assert_allclose(found.positions, expected, atol=1e-7)
+    assert found.replicas == 2 and found.length == pytest.approx(0.15)
+
+
 def test_bad_references_are_one_sentence(tmp_path) -> None:
     structures = frames(6)
     for number, structure in enumerate(structures):
         structure.info["step"] = number + 3 * (number > 2)
     with pytest.raises(InputError, match="no frame between 2 and 6"):
         reference_trajectory(store(tmp_path, structures), 50.0)
-    structures[5].info["run"] = "b"
-    with pytest.raises(InputError, match="one system, not of 2"):
+    for number, structure in enumerate(structures):
+        structure.info |= {"run": "ab"[number // 3], "step": number % 3 + (number == 5)}
+    with pytest.raises(InputError, match="trajectory of b has no frame between 1 and 3"):
+        reference_trajectory(store(tmp_path, structures), 50.0)
+    structures[2].info["run"] = "b"
+    with pytest.raises(InputError, match="trajectory of a has 2 frames, that of b 4"):
         reference_trajectory(store(tmp_path, structures), 50.0)
     fewer = frames(6)
     fewer[3] = fewer[3][:2]
@@ -142,16 +157,36 @@ def test_diffusivity_of_a_random_walk_is_read_at_its_lag() -> None:
         diffusivity(walk, how.model_copy(update={"element": "S"}), "corrected")
 
 
+def test_diffusivity_of_replicas_is_their_mean_and_knows_no_jump_between_them() -> None:
+    rng = np.random.default_rng(1)
+    how = Diffusion(element="Li", skip=0.1, spacing=0.05, lag=1.0, stable=1.0)
+    numbers, cell = np.array([3] * 50), np.diag([8.0] * 3)
+    walks = [
+        (rng.uniform(0, 8, (1, 50, 3)) + rng.normal(0, sigma, (400, 50, 3)).cumsum(0)) % 8.0
+        for sigma in (0.1, 0.3)
+    ]
+    alone = [diffusivity(Trajectory(w, w, numbers, cell, 0.05), how, "corrected") for w in walks]
+    both = Trajectory(np.concatenate(walks), np.concatenate(walks), numbers, cell, 0.05, replicas=2)
+    assert diffusivity(both, how, "corrected") == pytest.approx(np.mean(alone), rel=1e-12)
+    with pytest.raises(InputError, match="20 ps are too short for a diffusivity at a lag of 25 ps"):
+        diffusivity(both, how.model_copy(update={"lag": 25.0}), "corrected")
+    analysis = Analysis(
+        reference=Reference(part="all", frame_time=50.0), distribution="rdf", window=1.0, diffusion=how
+    )
+    curves = curves_of(both, analysis, {})
+    assert curves["msd"][19] / 6 * 10 == pytest.approx(np.mean(alone), rel=1e-12)  # at 1 ps, from Å²/ps
+
+
 def files_of(simulation: Path) -> dict[str, str]:
     return {name: sha256(simulation / name) for name in GROWING}
 
 
 def test_the_reference_analysed_as_a_simulation_has_no_error(tmp_path, capsys) -> None:
     """The stand-in itself, given as the trajectory of a simulation: every error is (nearly) zero."""
-    generate(tmp_path, frames=110, seed=1)
+    generate(tmp_path, "melt", replicas=1, frames=110, seed=1)
     structures = ase.io.read(tmp_path / "trajectory.extxyz", ":")
     for number, atoms in enumerate(structures):
-        atoms.info = {"time_fs": 50.0 * number}
+        atoms.info["time_fs"] = 50.0 * number
     ase.io.write(tmp_path / "all.extxyz", structures[1:])
     dataset = load_dataset(STANDIN).plain()
     dataset["parts"]["all"]["path"] = "all.extxyz"
@@ -225,3 +260,34 @@ def test_a_molecule_that_flies_apart_is_unstable() -> None:
     analysis = Analysis(reference=reference, distribution="pair_distances", window=0.5)
     reference = {"pair_distances": pair_distances(good)}
     assert observables(trajectory, analysis, reference, 3.0)["stability_ps"] == pytest.approx(2.0)
+
+
+def test_a_gas_is_stable_until_a_bond_breaks() -> None:
+    rng = np.random.default_rng(5)
+    molecule = np.array([[0, 0, 0], [1.1, 0, 0], [-0.4, 1.0, 0], [0, -0.5, 1.0]])
+    both = np.concatenate([molecule, molecule + [5.5, 9.8, 5.5]])  # the cell's border cuts the second
+    positions = (both + rng.normal(0, 0.03, (40, 8, 3))) % 10.0
+    positions[30:, 2] += [-0.3, 0.6, 0]
+    cell, numbers = np.eye(3) * 10.0, np.array([6, 1, 1, 1] * 2)
+    bonds, lengths = bonds_of(positions[:30], cell, numbers)
+    assert bonds.tolist() == [[0, 1], [0, 2], [0, 3], [4, 5], [4, 6], [4, 7]]
+    reference = Reference(part="all", frame_time=50.0)
+    analysis = Analysis(reference=reference, distribution="bonds", window=0.1)
+    trajectory = Trajectory(positions, positions, numbers, cell, 0.05)
+    curves = curves_of(trajectory, analysis, {}) | {"bonds": bonds, "bond_lengths": lengths}
+    assert observables(trajectory, analysis, curves, 2.0)["stability_ps"] == pytest.approx(1.5)
+
+
+def test_errors_of_a_reference_are_those_of_independent_frames() -> None:
+    """Blocks give the standard error that frames without memory have."""
+    rng = np.random.default_rng(6)
+    positions = rng.uniform(0, 8, (400, 20, 3))
+    analysis = Analysis(reference=Reference(part="all", frame_time=50.0), distribution="rdf", window=1.0)
+    numbers = np.array([29] * 20)
+    found = statistical_errors(Trajectory(positions, positions, numbers, np.eye(3) * 8, 0.05), analysis)
+    expected = np.std([rdf(p[None], np.eye(3) * 8) for p in positions], axis=0) / 20
+    chosen = slice(200, 300)  # 2.4 to 3.6 Å
+    assert found["rdf_stderr"][chosen].mean() == pytest.approx(expected[chosen].mean(), rel=0.1)
+    first, second = (rdf(half, np.eye(3) * 8) for half in (positions[:200], positions[200:]))
+    assert found["rdf_mae_of_halves"] == pytest.approx(np.abs(first - second).mean() * 6)
+    assert found["pair_distances_stderr"].shape == (500,)

@@ -8,6 +8,7 @@ import pytest
 from leignn.cli import main
 from leignn.config.simulation import Analysis, Diffusion, Reference
 from leignn.files import write_arrays, write_json
+from leignn.md.analyse_reference import statistical_errors
 from leignn.md.analysis import curves_of
 from leignn.md.trajectory import Trajectory
 from leignn.provenance import sha256
@@ -33,7 +34,8 @@ def simulation(folder: Path, title: str, status: str, frames: int = 60) -> Path:
     outcome = {"status": status, "reason": "", "time_ps": 3.0, "settings": {"temperature": 1500.0}}
     content = {
         "schema": 1, "dataset": "melt", "scale": "mini", "model": title.lower(), "title": title, "seed": 0,
-        "stand_in": True, "outcome": outcome, "analysis": ANALYSIS.model_dump(),
+        "dataset_title": "Molten AuCu", "stand_in": True, "outcome": outcome,
+        "analysis": ANALYSIS.model_dump(),
     }  # fmt: skip
     if frames:
         content |= {"rdf_mae": 0.1, "pair_distances_mae": 0.1}
@@ -50,7 +52,9 @@ def simulation(folder: Path, title: str, status: str, frames: int = 60) -> Path:
 @pytest.fixture
 def reference(tmp_path) -> Path:
     path = tmp_path / "melt.npz"
-    write_arrays(path, curves_of(trajectory(2), ANALYSIS, {}) | {"diffusivity": np.array(4.6)})
+    found = trajectory(2)
+    curves = curves_of(found, ANALYSIS, {}) | statistical_errors(found, ANALYSIS)
+    write_arrays(path, curves | {"diffusivity": np.array(4.6)})
     return path
 
 
@@ -71,7 +75,11 @@ def test_those_that_ran_are_drawn_and_the_others_are_not(tmp_path, reference, co
     assert "LEIGNN" in svg and "reference" in svg
     assert "ForceNet" not in svg and "NequIP" not in svg
     assert svg == draw(command, reference, found, tmp_path / "again.svg")
-    for word in {"plot-structure": ["g(r)", "after 3 ps"], "plot-dynamics": ["MSD of Cu", "1500 K"]}[command]:
+    words = {
+        "plot-structure": ["g(r)", "Molten AuCu: ", "after 3 ps"],
+        "plot-dynamics": ["MSD of Cu", "Molten AuCu", "1500 K"],
+    }
+    for word in words[command]:
         assert word in svg
 
 

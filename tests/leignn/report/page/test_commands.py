@@ -48,7 +48,7 @@ def test_commands_write_tables_figure_and_page(tmp_path) -> None:
     markdown = (results / "table1.md").read_text()
     assert "| LEIGNN | **100 ± 0.05** [415] | **50.0 ± 0.02** [43.9]" in markdown
     assert "| SchNet | *110 ± 0.05* [975]" in markdown
-    assert "not comparable" in markdown and "EMT stand-in" in markdown
+    assert "not comparable" in markdown and "Stand-in: these" in markdown
     latex = (results / "table1.tex").read_text()
     assert (
         r"\textbf{100 $\pm$ 0.05} [415]" in latex
@@ -73,7 +73,7 @@ def test_commands_write_tables_figure_and_page(tmp_path) -> None:
     assert {href[1:] for href in page.links} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
     assert "run-data-mini-leignn-seed0" in page.ids
-    assert "EMT stand-in" in text and "Some &lt;data&gt;" in text
+    assert "Stand-ins." in text and "Some &lt;data&gt;" in text
     assert not re.search(r"(?:src|url\()\s*=?\s*[\"']?https?:", text)
     assert page.rows > 2 * 10
 

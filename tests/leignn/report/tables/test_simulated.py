@@ -39,6 +39,7 @@ def run(folder: Path, title: str, forces: float | None, simulations: list[dict],
     write_json(folder / "metrics.json", metrics)
     for number, values in enumerate(simulations):
         content = {"schema": 1, **names, "title": title, "stand_in": info["stand_in"], "analysis": {}}
+        content["dataset_title"] = info["title"]
         path = folder / "md" / f"start{number}"
         path.mkdir(parents=True)
         write_json(path / "observables.json", content | values)
@@ -93,7 +94,7 @@ def test_means_counts_and_ranks(results) -> None:
     assert table["forces_mev_per_ang_difference"].isna().all()  # the data are not LiPS
     text = (results / "table3.md").read_text()
     assert "| 10.0 [1.5] | 7.0 ± 3.0 [50.0] | 0.40 ± 0.20 [0.05] | 1.00 [0.21] |" in text
-    assert "LEIGNN 2 of 10 ps" in text and "EMT stand-in" in text and "NequIP failed: its loss" in text
+    assert "LEIGNN 2 of 10 ps" in text and "Stand-in: these" in text and "NequIP failed: its loss" in text
     assert "10.0 [1.5]" in (results / "table3.tex").read_text()
 
 

@@ -1,0 +1,62 @@
+"""Periodic images of the pairs of atoms of many copies of one system, in NumPy."""
+
+from itertools import product
+
+import numpy as np
+from ase import Atoms
+
+from leignn.errors import InputError
+
+
+class Images:
+    """Pairs of different atoms of copies of ``atoms``, in its periodic rectangular cell, within a cutoff.
+
+    Of each pair, the images that differ from the nearest by one step towards the other side of the cell are
+    looked at: all there are while the cell's edges are longer than the cutoff.
+
+    Args:
+        atoms: gives the number of atoms and the cell.
+        cutoff: Å.
+
+    Raises:
+        InputError: an edge of the cell is shorter than the cutoff.
+    """
+
+    def __init__(self, atoms: Atoms, cutoff: float) -> None:
+        self.edges = atoms.cell.lengths()
+        if self.edges.min() < cutoff:
+            raise InputError(f"a cell of {self.edges.min():g} Å is shorter than the cutoff of {cutoff:.2f} Å")
+        self.cutoff = cutoff
+        self.first, self.second = np.triu_indices(len(atoms), k=1)
+
+    def __call__(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Copy (P,), pair (P,), vector (3, P) and distance (P,) in Å of images in ``positions`` (R, N, 3) Å.
+
+        A vector leads from the pair's ``first`` atom to its ``second``.
+        """
+        by_axis = positions.transpose(2, 0, 1)
+        found = (by_axis[:, :, self.second] - by_axis[:, :, self.first]).reshape(3, -1)
+        edges = self.edges[:, None]
+        found -= edges * np.rint(found / edges)
+        images = np.stack([found, found - np.copysign(edges, found)])
+        squared = np.square(images)
+        within, vectors = [], []
+        for x, y in product((0, 1), repeat=2):
+            across = squared[x, 0] + squared[y, 1]
+            for z in (0, 1):
+                chosen = np.flatnonzero(across + squared[z, 2] < self.cutoff**2)
+                within.append(chosen)
+                vectors.append([images[i, axis].take(chosen) for axis, i in enumerate((x, y, z))])
+        together = np.concatenate(vectors, axis=1)
+        copy, pair = np.divmod(np.concatenate(within), len(self.first))
+        return copy, pair, together, np.sqrt(np.square(together).sum(0))
+
+    def forces(
+        self, copy: np.ndarray, pair: np.ndarray, pulls: np.ndarray, shape: tuple[int, ...]
+    ) -> np.ndarray:
+        """Forces (R, N, 3) of what ``pulls`` (3, P) each pair's first atom, and its second the other way."""
+        copies, natoms, _ = shape
+        one, other = copy * natoms + self.first[pair], copy * natoms + self.second[pair]
+        size = copies * natoms
+        forces = [np.bincount(one, p, size) - np.bincount(other, p, size) for p in pulls]
+        return np.stack(forces, axis=1).reshape(shape)
