@@ -164,7 +164,9 @@ class Plan:
     def run_settings(self) -> RunSettings:
         """What the configuration says about every run."""
         shown = self.configuration
-        return RunSettings(scale_training=shown.scale_training, training=shown.training)
+        return RunSettings(
+            baselines=shown.baselines, scale_training=shown.scale_training, training=shown.training
+        )
 
     @property
     def settings_argument(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -19,6 +19,22 @@ MODEL_HELP = "a YAML file, or a name (or alias) in config/models"
 Hyperparameters = dict[str, Any]  # keyword arguments of the class: only it knows their names
 
 
+Baselines = Literal["open_catalyst", "paper_like"]
+
+
+class Sizes(Strict):
+    """Another size of a model: one of the named sets of baselines."""
+
+    source: str
+    """how it was inferred"""
+    hyperparameters: dict[Scale, Hyperparameters] = {}
+    """over all others"""
+    training: dict[Scale, SomeTraining] = {}
+    """over all others"""
+    graph: dict[Scale, SomeGraph] = {}
+    """over all others"""
+
+
 class Own(Strict):
     """What differs for a model on the data sets of one benchmark (their key `benchmark`), by scale."""
 
@@ -32,6 +48,8 @@ class Own(Strict):
     """over the model's"""
     simulation: dict[Scale, SomeSimulation] = {}
     """over the data set's `md.simulation`, with the reason in a comment"""
+    baselines: dict[Literal["paper_like"], Sizes] = {}
+    """what differs in the set of baselines of this name, if the configuration's `baselines` chooses it"""
     deviations: list[Deviation] = []
     """settings that differ from their source; `docs/deviations.md` lists them"""
 
@@ -86,9 +104,13 @@ class Model(Strict):
         """What differs on the data sets of a benchmark."""
         return self.benchmarks.get(benchmark or "", Own())
 
-    def layers(self, key: str, scale: Scale, benchmark: str | None) -> list[Mapping[str, Any]]:
-        """Its settings ``training``, ``graph`` or ``simulation``: in general, then for a benchmark."""
-        found = [getattr(holder, key, {}) for holder in (self, self.own(benchmark))]
+    def layers(
+        self, key: str, scale: Scale, benchmark: str | None, baselines: Baselines = "open_catalyst"
+    ) -> list[Mapping[str, Any]]:
+        """Its settings ``training``, ``graph``, …: in general, for a benchmark, in a set of baselines."""
+        own = self.own(benchmark)
+        chosen = [sizes for name, sizes in own.baselines.items() if name == baselines]
+        found = [getattr(holder, key, {}) for holder in (self, own, *chosen)]
         return [by_scale.get(scale, {}) for by_scale in found]
 
 

@@ -15,7 +15,7 @@ from leignn.arguments import non_negative, output_file
 from leignn.config.base import Scale, Strict
 from leignn.config.dataset import DATASET_HELP, Dataset, Graph, load_dataset
 from leignn.config.merge import merge
-from leignn.config.model import MODEL_HELP, Hyperparameters, Model, load_model
+from leignn.config.model import MODEL_HELP, Baselines, Hyperparameters, Model, load_model
 from leignn.config.simulation import Simulation
 from leignn.config.training import SomeTraining, Training
 from leignn.errors import InputError
@@ -24,6 +24,9 @@ from leignn.files import write_text
 
 class RunSettings(Strict):
     """What the workflow's configuration says about every run."""
+
+    baselines: Baselines = "open_catalyst"
+    """the set of sizes of the other models"""
 
     scale_training: SomeTraining = {}
     """the scale's overrides of the protocol"""
@@ -90,7 +93,7 @@ def merged_run(dataset: Dataset, model: Model, scale: Scale, seed: int, settings
         dataset.training.plain(),
         settings.scale_training,
         dataset.scale_training.get(scale, {}),
-        *model.layers("training", scale, benchmark),
+        *model.layers("training", scale, benchmark, settings.baselines),
         settings.training,
     )
     info = {key: value for key, value in dataset.plain().items() if key in DatasetInfo.model_fields}
@@ -102,8 +105,8 @@ def merged_run(dataset: Dataset, model: Model, scale: Scale, seed: int, settings
         "title": model.title,
         "potential": model.potential,
         "environment": model.environment,
-        "hyperparameters": merge(*model.layers("hyperparameters", scale, benchmark)),
-        "graph": merge(dataset.graph.plain(), *model.layers("graph", scale, benchmark)),
+        "hyperparameters": merge(*model.layers("hyperparameters", scale, benchmark, settings.baselines)),
+        "graph": merge(dataset.graph.plain(), *model.layers("graph", scale, benchmark, settings.baselines)),
         "training": training,
         "dataset_info": info,
     }

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 
 from leignn.config.base import Scale, Strict, load_yaml
 from leignn.config.merge import merge
+from leignn.config.model import Baselines
 from leignn.config.names import Folder, Name, OptionalName
 from leignn.config.simulation import SomeSimulation
 from leignn.config.training import SomeTraining
@@ -122,6 +123,9 @@ class Configuration(Strict):
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] | None = None
     """every model is trained once for each, in place of the number of seeds that results declare; tables show
     mean ± standard error"""
+    baselines: Baselines = "open_catalyst"
+    """sizes of the other models on OC20: `open_catalyst`, as published there, or `paper_like`, as the paper's
+    statements on memory and time admit; a run of the other set has the same folder, but for `run`"""
     also: list[Name] = []
     """results that also run what is declared `on_request`, such as `[md17, iso17]`"""
     results: dict[str, Shown] = {}

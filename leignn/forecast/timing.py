@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -29,11 +30,11 @@ from leignn.forecast.frames import typical_structures
 from leignn.identity import digest, fingerprint
 from leignn.memory import is_out_of_memory
 from leignn.neighbors import nearest_edges_of
-from leignn.profiling.measure import interleaved, peak_memory
+from leignn.profiling.measure import interleaved, peak_memory, synchronise
 from leignn.profiling.profiled import MEMORY_SHARE, Profiled, device_memory
 from leignn.provenance import hardware, process
 
-FRAMES = 4  # made; larger batches have them again
+FRAMES = 2  # made; larger batches have them again
 LONGEST = 2.0  # seconds of one call, beyond which no larger batch is tried
 MD_STEPS = 5
 PREDICTED = 32  # structures at once, as `predict` does
@@ -140,9 +141,13 @@ def _largest(model: Profiled, call: Callable[[Batch], None], most: int) -> tuple
         batch = model.frames[[row % FRAMES for row in range(at_once)]].to(device)
         try:
             if at_once == 1:
-                room = (
-                    MEMORY_SHARE * device_memory(device) / max(peak_memory(partial(call, batch), device), 1)
-                )
+                began = perf_counter()
+                call(batch)
+                synchronise(device)
+                if (first := perf_counter() - began) > LONGEST:  # of which warming up is little
+                    return first, 1
+                memory = peak_memory(partial(call, batch), device)
+                room = MEMORY_SHARE * device_memory(device) / max(memory, 1)
             seconds = interleaved({"call": partial(call, batch)}, device, 1, 3, LONGEST)["call"].median
         except Exception as error:
             if not is_out_of_memory(error):

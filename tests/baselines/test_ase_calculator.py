@@ -11,6 +11,8 @@ from baselines.ase_calculator import PretrainedCalculator
 from leignn.errors import RunFailedError
 from leignn.graph import GraphSpec
 
+pytest.importorskip("chgnet", reason="of which there is no wheel for Python 3.13")
+
 
 @pytest.fixture(scope="module")
 def chgnet() -> PretrainedCalculator:

@@ -262,7 +262,8 @@ def test_conda_files_pin_what_the_lock_pins() -> None:
 
 
 def _pins(lines: list[str]) -> dict[str, str]:
-    pairs = [line.split("#")[0].strip().split("==") for line in lines if "==" in line.split("#")[0]]
+    lines = [re.split("[#;]", line)[0].strip() for line in lines]
+    pairs = [line.split("==") for line in lines if "==" in line]
     return {name.lower().replace("_", "-"): version for name, version in pairs}
 
 

@@ -13,7 +13,7 @@ rule profile_beyond:
     benchmark:
         f"{BENCHMARKS}/profile_beyond.tsv"
     conda:
-        "../envs/profile.yaml"
+        "../envs/baselines.yaml"
     threads: workflow.cores
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/profile"),
@@ -49,7 +49,7 @@ rule build_beyond:
         f"{BENCHMARKS}/build_beyond.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("build-beyond"),
         datasets=PLAN.compared_arguments,
@@ -73,7 +73,7 @@ rule plot_beyond:
         f"{BENCHMARKS}/plot_beyond.tsv"
     localrule: True
     conda:
-        "../envs/report.yaml"
+        "../envs/light.yaml"
     params:
         code=PLAN.code("plot-beyond"),
     message:

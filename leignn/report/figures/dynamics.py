@@ -73,7 +73,7 @@ def _draw_forces(axis: Axes, reference: dict[str, Any], members: list[Simulation
             own = np.minimum(own, APART)  # of a model that hardly learnt, the height would hide all others
             axis.plot(_in_pairs(centres), own + shift, linewidth=1.1, label=label, **line_of(title))
         axis.text(edges[-1], shift + 0.06, element, ha="right", fontsize=9)
-    axis.set(xlabel="|F| (eV/Å)", ylabel=f"density, of the reference's largest, up to {APART}", yticks=[])
+    axis.set(xlabel="|F| (eV/Å)", ylabel=f"density, of the\nreference's largest, up to {APART}", yticks=[])
     axis.spines[["top", "right"]].set_visible(False)
 
 

@@ -157,3 +157,21 @@ def test_a_model_has_settings_of_its_own_for_a_benchmark(tmp_path) -> None:
     assert run.hyperparameters == usual.hyperparameters | {"hidden_channels": 3}
     assert run.graph.cutoff == 4 and run.graph.max_neighbors == 50
     assert resolve_run("oc20_200k", changed, "paper", 0) == usual
+
+
+def test_the_set_of_baselines_changes_sizes_of_the_other_models_on_oc20_alone() -> None:
+    def sizes(dataset: str, model: str, scale: str, baselines: str) -> tuple:
+        run = resolve_run(dataset, model, scale, 0, {"baselines": baselines})
+        return run.hyperparameters, run.graph
+
+    hyperparameters, graph = sizes("oc20_200k", "painn_direct", "paper", "paper_like")
+    assert hyperparameters == {"hidden_channels": 512, "num_layers": 4, "num_rbf": 128}
+    leignn = sizes("oc20_200k", "leignn", "paper", "paper_like")
+    assert graph == leignn[1] and hyperparameters == leignn[0]  # at LEIGNN's cost
+    assert sizes("oc20_200k", "painn_direct", "paper", "open_catalyst")[1].cutoff == 12.0
+    assert leignn == sizes("oc20_200k", "leignn", "paper", "open_catalyst")
+    for dataset, scale in (("md17_uracil", "paper"), ("oc20_200k", "hour")):
+        both = [sizes(dataset, "painn_direct", scale, name) for name in ("open_catalyst", "paper_like")]
+        assert both[0] == both[1]
+    with pytest.raises(InputError, match="baselines"):
+        sizes("oc20_200k", "leignn", "paper", "mine")

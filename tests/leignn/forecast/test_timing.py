@@ -38,7 +38,7 @@ def test_a_model_that_cannot_be_built_has_a_reason_in_place_of_times(tmp_path) -
         update={
             "potential": "baselines.ase_calculator:PretrainedCalculator",
             "hyperparameters": {"calculator": "chgnet"},
-            "environment": "chgnet",
+            "environment": "baselines",
         }
     )
     found = timings({"chgnet": (run, size, simulation)}, tmp_path / "timings.json", "cpu", 1, print)["chgnet"]
