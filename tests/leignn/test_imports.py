@@ -14,6 +14,7 @@ WITH_TORCH = WITH_LIGHTNING | FIGURES_OF_MODELS | {
     "fit-statistics",
     "measure-drift",
     "measure-separation",
+    "plan",
     "predict",
     "profile",
     "simulate",
