@@ -25,10 +25,10 @@ from leignn.config.dataset import (
 )
 from leignn.config.model import Model, load_model
 from leignn.config.names import checked_name
-from leignn.config.result import DEFAULT, Result, load_results
+from leignn.config.result import Result, load_results
 from leignn.config.run import RunSettings, merged_run, merged_simulation
 from leignn.config.splits import ByManifest
-from leignn.config.workflow import Configuration, load_configuration
+from leignn.config.workflow import Configuration, chosen_results, load_configuration
 from leignn.errors import InputError
 from leignn.identity import fingerprint
 from leignn.resources import config_file, config_files
@@ -63,7 +63,7 @@ class Plan:
         """
         configuration = load_configuration(user)
         plan = cls(
-            configuration, _chosen(load_results(list(config_files("results").values())), configuration)
+            configuration, chosen_results(load_results(list(config_files("results").values())), configuration)
         )
         plan.check()
         return plan
@@ -388,23 +388,3 @@ class Plan:
     def splits(self, dataset: str) -> str:
         """Folder with its split manifests."""
         return f"{self.configuration.data_dir}/splits/{dataset}"
-
-
-def _chosen(results: dict[str, Result], configuration: Configuration) -> dict[str, Result]:
-    """The declared results, with the user's models and data sets."""
-    chosen = dict(results)
-    for name in configuration.also:
-        if name not in results or not results[name].on_request:
-            known = ", ".join(name for name, result in results.items() if result.on_request)
-            raise InputError(f"configuration: also: {name!r} has nothing to run on request; {known} have")
-        chosen[name] = results[name].model_copy(update={"datasets": results[name].on_request})
-    for name, shown in configuration.results.items():
-        if name not in results:
-            raise InputError(
-                f"configuration: results.{name}: there is no such result in config/results: "
-                f"{', '.join(sorted(results))}"
-            )
-        update = {key: {DEFAULT: value} for key, value in shown if value is not None}
-        update |= {"models_on": {}} if "models" in update else {}
-        chosen[name] = chosen[name].model_copy(update=update)
-    return chosen

@@ -10,6 +10,7 @@ from leignn.config.base import Scale, Strict, load_yaml
 from leignn.config.merge import merge
 from leignn.config.model import Baselines
 from leignn.config.names import Folder, Name, OptionalName
+from leignn.config.result import DEFAULT, Result
 from leignn.config.simulation import SomeSimulation
 from leignn.config.training import SomeTraining
 from leignn.errors import InputError
@@ -178,3 +179,23 @@ def load_configuration(user: Mapping[str, Any]) -> Configuration:
         raise InputError(f"configuration: scale: {scale!r} is none of {', '.join(get_args(Scale))}")
     of_scale = load_yaml(config_file(str(Path("scales") / f"{scale}.yaml")))
     return Configuration.checked(merge(defaults, of_scale, user), "configuration")
+
+
+def chosen_results(results: dict[str, Result], configuration: Configuration) -> dict[str, Result]:
+    """The declared results, with the user's models and data sets."""
+    chosen = dict(results)
+    for name in configuration.also:
+        if name not in results or not results[name].on_request:
+            known = ", ".join(name for name, result in results.items() if result.on_request)
+            raise InputError(f"configuration: also: {name!r} has nothing to run on request; {known} have")
+        chosen[name] = results[name].model_copy(update={"datasets": results[name].on_request})
+    for name, shown in configuration.results.items():
+        if name not in results:
+            raise InputError(
+                f"configuration: results.{name}: there is no such result in config/results: "
+                f"{', '.join(sorted(results))}"
+            )
+        update = {key: {DEFAULT: value} for key, value in shown if value is not None}
+        update |= {"models_on": {}} if "models" in update else {}
+        chosen[name] = chosen[name].model_copy(update=update)
+    return chosen

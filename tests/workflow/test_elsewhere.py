@@ -12,6 +12,8 @@ from tests.workflow.dry_runs import (
     MINI_RUNS,
     REPAIRED,
     ROOT,
+    SIMULATED,
+    TRAINED,
     copy_project,
     jobs,
     snakemake,
