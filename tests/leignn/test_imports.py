@@ -16,6 +16,7 @@ WITH_TORCH = WITH_LIGHTNING | FIGURES_OF_MODELS | {
     "measure-separation",
     "plan",
     "predict",
+    "measure-costs",
     "profile",
     "simulate",
 }  # fmt: skip

@@ -22,7 +22,7 @@ def test_a_model_is_timed_once(tmp_path, monkeypatch) -> None:
     told: list[str] = []
     kept = tmp_path / "timings.json"
     first = timings(wanted("leignn"), kept, "cpu", 1, told.append)["leignn"]
-    assert 0 < first.load < first.predict < first.train < 5 and 0 < first.dynamics < 5
+    assert min(first.load, first.predict, first.train, first.dynamics) > 0
     assert 1 <= first.at_once <= 8 and not first.failure and len(told) == 1
 
     monkeypatch.setattr(timing, "measured", lambda *arguments: pytest.fail("measured anew"))
