@@ -1,8 +1,13 @@
 """The protocol and the small models of the tests of training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
 from made_runs import run_config
 
 from leignn.config.run import RunConfig
+from leignn.training.callbacks import RunLog
 
 PROTOCOL = {
     "learning_rate": 3e-3,
@@ -24,6 +29,21 @@ MODELS = {
     ),
     "trivial": ("baselines.trivial:MeanEnergyZeroForces", {}),
 }
+
+
+@contextmanager
+def interrupted_after(step: int) -> Iterator[None]:
+    """A training in here must end with an error, after the evaluation at ``step``."""
+    write = RunLog.on_validation_end
+
+    def interrupted(self, trainer, pl_module) -> None:
+        write(self, trainer, pl_module)
+        if trainer.global_step == step:
+            raise RuntimeError("stopped")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="stopped"):
+        patch.setattr(RunLog, "on_validation_end", interrupted)
+        yield
 
 
 def config(model: str = "leignn", **training) -> RunConfig:

@@ -27,6 +27,8 @@ class Claim(Strict):
     """The paper's words."""
     reading: str = ""
     """What a table's numbers show and no sentence states."""
+    ours: bool = False
+    """About this project's own models: no claim of the paper, and not counted among them."""
     where: str
     """Section or table of the paper."""
     table: str

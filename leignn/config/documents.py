@@ -55,9 +55,9 @@ def deviations(folder: Path) -> str:
     """Markdown table of all settings that are not as their source has them, from models and data sets."""
     rows: list[tuple[str, Deviation]] = []
     for path in sorted((folder / "datasets").rglob("*.yaml")):
-        for given in load_yaml(path).get("deviations", []):
-            title = path.stem if path.parent.name == "bases" else load_yaml(path)["title"]
-            rows.append((title, Deviation.checked(given, path)))
+        content = load_yaml(path)
+        title = content.get("title", path.stem)  # a base has none
+        rows += [(title, Deviation.checked(given, path)) for given in content.get("deviations", [])]
     for path in sorted((folder / "models").glob("*.yaml")):
         model = load_model(path)
         rows += [(model.title, deviation) for deviation in model.deviations]

@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators import emt
 
-from leignn.data.images import Images
+from leignn.data.images import Images, forces_of
 
 
 class EMT:
@@ -43,7 +43,7 @@ class EMT:
         """Energies (R,) in eV and forces (R, N, 3) in eV/Å of the ``positions`` (R, N, 3) Å."""
         copies, natoms, _ = positions.shape
         copy, pair, vectors, r = self.images(positions)
-        one, other = copy * natoms + self.images.first[pair], copy * natoms + self.images.second[pair]
+        one, other = self.images.atoms(copy, pair)
         weight = 1 / (1 + np.exp(self.steep * (r - self.middle)))
         slope = self.steep * (weight - 1)  # of the weight, over the weight
         energies, pull = np.zeros_like(r), np.zeros_like(r)
@@ -59,7 +59,7 @@ class EMT:
         embedding, steepness = self._embedding(density.reshape(copies, natoms))
         pull += steepness.ravel()[one] * densities[0][1] + steepness.ravel()[other] * densities[1][1]
         total = embedding.sum(1) + np.bincount(copy, energies, copies) - self.e0.sum()
-        return total, self.images.forces(copy, pair, vectors * (pull / r), positions.shape)
+        return total, forces_of(one, other, vectors * (pull / r), positions.shape)
 
     def _embedding(self, density: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Energies (R, N) of atoms at the ``density`` (R, N) of their neighbours, and their derivatives."""

@@ -26,7 +26,7 @@ class Images:
         self.edges = atoms.cell.lengths()
         if self.edges.min() < cutoff:
             raise InputError(f"a cell of {self.edges.min():g} Å is shorter than the cutoff of {cutoff:.2f} Å")
-        self.cutoff = cutoff
+        self.cutoff, self.natoms = cutoff, len(atoms)
         self.first, self.second = np.triu_indices(len(atoms), k=1)
 
     def __call__(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -51,12 +51,19 @@ class Images:
         copy, pair = np.divmod(np.concatenate(within), len(self.first))
         return copy, pair, together, np.sqrt(np.square(together).sum(0))
 
-    def forces(
-        self, copy: np.ndarray, pair: np.ndarray, pulls: np.ndarray, shape: tuple[int, ...]
-    ) -> np.ndarray:
-        """Forces (R, N, 3) of what ``pulls`` (3, P) each pair's first atom, and its second the other way."""
-        copies, natoms, _ = shape
-        one, other = copy * natoms + self.first[pair], copy * natoms + self.second[pair]
-        size = copies * natoms
-        forces = [np.bincount(one, p, size) - np.bincount(other, p, size) for p in pulls]
-        return np.stack(forces, axis=1).reshape(shape)
+    def atoms(self, copy: np.ndarray, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and second atom (P,) of pairs, numbered through all copies."""
+        return copy * self.natoms + self.first[pair], copy * self.natoms + self.second[pair]
+
+
+def forces_of(one: np.ndarray, other: np.ndarray, pulls: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Forces in the unit of ``pulls`` (3, P), which pull atoms ``one`` (P,) that way and ``other`` back.
+
+    Args:
+        one, other: atoms, numbered through all copies.
+        pulls: on each pair.
+        shape: (R, N, 3), of the forces.
+    """
+    size = shape[0] * shape[1]
+    forces = [np.bincount(one, p, size) - np.bincount(other, p, size) for p in pulls]
+    return np.stack(forces, axis=1).reshape(shape)

@@ -9,6 +9,8 @@ with two continuous derivatives. Springs are our choice: a stand-in, no model of
 import numpy as np
 from ase import Atoms
 
+from leignn.data.images import forces_of
+
 ATOMS = 5  # of a molecule: C, then 4 H
 CH, HH = 1.09, 1.09 * np.sqrt(8 / 3)  # Å, of the tetrahedron
 CH_SPRING, HH_SPRING = 28.0, 2.0  # eV/Å²
@@ -45,9 +47,8 @@ class Methane:
         vectors *= np.concatenate([self.spring * stretch, slopes], axis=1) / lengths
         energies = 0.5 * (self.spring * stretch**2).sum(1) + between.sum(1)
         start = natoms * np.arange(copies)[:, None]
-        one, other, size = (start + self.first).ravel(), (start + self.second).ravel(), copies * natoms
-        forces = [np.bincount(one, v.ravel(), size) - np.bincount(other, v.ravel(), size) for v in vectors]
-        return energies, np.stack(forces, axis=1).reshape(positions.shape)
+        one, other = (start + self.first).ravel(), (start + self.second).ravel()
+        return energies, forces_of(one, other, vectors.reshape(3, -1), positions.shape)
 
 
 def _between(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

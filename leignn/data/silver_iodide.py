@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms, units
 from scipy.special import erfc
 
-from leignn.data.images import Images
+from leignn.data.images import Images, forces_of
 
 COULOMB = units._e / (4 * np.pi * units._eps0) * 1e10  # eV Å, e²
 CHARGE = 0.6  # e, of silver; iodine's is −0.6
@@ -39,7 +39,7 @@ class SilverIodide:
             chosen = np.flatnonzero(kind == number)
             energies[chosen], slopes[chosen] = _shifted(r[chosen], number)
         total = np.bincount(copy, energies, len(positions))
-        return total, self.images.forces(copy, pair, vectors * (slopes / r), positions.shape)
+        return total, forces_of(*self.images.atoms(copy, pair), vectors * (slopes / r), positions.shape)
 
 
 def _shifted(r: np.ndarray, kind: int) -> tuple[np.ndarray, np.ndarray]:

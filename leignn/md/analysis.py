@@ -145,6 +145,9 @@ def observables(
         diffusing element ``diffusivity`` and ``diffusivity_mdsim`` (MDSim's count of windows),
         ``diffusivity_reference`` and ``diffusivity_error`` in 1e-9 m²/s, or None and the reason in
         ``diffusivity_missing``.
+
+    Raises:
+        InputError: stability is asked by bonds, and the reference has none.
     """
     cell = trajectory.cell
 
@@ -155,6 +158,8 @@ def observables(
         return pair_distances_mae(pair_distances(positions), reference["pair_distances"])
 
     positions = comparable(trajectory, analysis)
+    if analysis.distribution == "bonds" and "bonds" not in reference:
+        raise InputError("the reference was analysed without its bonds: analyse it anew with this data set")
 
     def deviation(window: np.ndarray) -> float:
         if analysis.distribution == "rdf":

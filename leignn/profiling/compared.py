@@ -12,13 +12,9 @@ import torch
 
 from leignn.arguments import add_threads, output_file, positive, usable_device
 from leignn.config.run import RunConfig
-from leignn.errors import RunFailedError
 from leignn.files import replacing
-from leignn.profiling.costs import costs
-from leignn.profiling.profiled import Profiled
-from leignn.profiling.rows import row_of, shape_of
-
-POINT = "training structures"
+from leignn.profiling.costs import costs, load_models
+from leignn.profiling.rows import TRAINING, row_of, shape_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,16 +36,13 @@ def main(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    models, failed = {}, []
-    for run in map(RunConfig.load, args.configs):
-        try:
-            models[run.title] = Profiled(run, args.stores, args.splits, device)
-        except RunFailedError as error:
-            failed.append(row_of(run, "only", device, POINT, f"failed: {error}"))
-    batches = {name: m.frames[range(min(args.batch_size, len(m.frames)))] for name, m in models.items()}
+    runs = [RunConfig.load(path) for path in args.configs]
+    failed, models = load_models(runs, args.stores, args.splits, device)
     rows = [
-        row_of(models[name].run, models[name].form, device, POINT) | shape_of(batches[name]) | found
-        for name, found in costs(models, batches, args.seconds).items()
+        row_of(models[name].run, models[name].form, device, TRAINING)
+        | shape_of(models[name].batch(args.batch_size))
+        | found
+        for name, found in costs(models, args.batch_size, args.seconds).items()
     ]
     with replacing(args.output) as temporary:
         pd.DataFrame(rows + failed).to_csv(temporary, index=False, float_format="%.6g")

@@ -21,14 +21,13 @@ from leignn.config.base import Scale
 from leignn.config.dataset import DATASET_HELP
 from leignn.config.model import MODEL_HELP
 from leignn.config.run import RunConfig, resolve_run, settings_of
-from leignn.errors import InputError, RunFailedError
+from leignn.errors import InputError
 from leignn.files import read_csv, replacing
-from leignn.profiling.costs import costs
+from leignn.profiling.costs import costs, load_models
 from leignn.profiling.crystals import profile_crystals
 from leignn.profiling.profiled import Profiled
-from leignn.profiling.rows import row_of, shape_of, title_of
+from leignn.profiling.rows import TRAINING, row_of, shape_of, title_of
 
-TRAINING = "training structures"
 LEFT_OUT = "not tried: left out of the selection (profile.left_out)"
 REFERENCE = "leignn"  # ratios are to this model's times
 
@@ -87,32 +86,15 @@ def profile_scale(runs: list[RunConfig], args: argparse.Namespace, device: str) 
     Raises:
         InputError: none of them can be profiled.
     """
-    failed, models = load_models(runs, args.stores, args.splits, device)
+    failed, loaded = load_models(runs, args.stores, args.splits, device)
+    forms = (form for model in loaded.values() for form in (model, model.plain_form()) if form is not None)
+    models = {title_of(form.run, form.form): form for form in forms}
     if not models:
         names = ", ".join(run.model for run in runs)
         reasons = [row["status"].removeprefix("failed: ") for row in failed] or ["nothing to train"]
         raise InputError(f"no model of {names} can be profiled: {'; '.join(reasons)}")
     rows = failed + profile_training(models, args.batch_size, args.seconds)
     return rows + profile_crystals(models, args.longest)
-
-
-def load_models(
-    runs: list[RunConfig], stores: Path, splits: Path, device: str
-) -> tuple[list[dict[str, Any]], dict[str, Profiled]]:
-    """Rows of the runs whose model cannot be built; the models that have something to train, by title."""
-    failed, models = [], {}
-    for run in runs:
-        try:
-            model = Profiled(run, stores, splits, device)
-        except RunFailedError as error:
-            failed.append(row_of(run, "only", device, TRAINING, f"failed: {error}"))
-            continue
-        if not model.parameters:
-            continue
-        for form in (model, model.plain_form()):
-            if form is not None:
-                models[title_of(run, form.form)] = form
-    return failed, models
 
 
 def profile_training(models: dict[str, Profiled], batch_size: int, seconds: float) -> list[dict[str, Any]]:
@@ -123,10 +105,9 @@ def profile_training(models: dict[str, Profiled], batch_size: int, seconds: floa
         batch_size: structures in a batch.
         seconds: for the repeats of training, and again of inference.
     """
-    batches = {name: m.frames[range(min(batch_size, len(m.frames)))] for name, m in models.items()}
     rows, operations = [], {}
-    for name, found in costs(models, batches, seconds).items():
-        model, batch = models[name], batches[name].to(models[name].device)
+    for name, found in costs(models, batch_size, seconds).items():
+        model, batch = models[name], models[name].batch(batch_size)
         row = row_of(model.run, model.form, model.device, TRAINING) | shape_of(batch) | found
         row["train_epoch_s"] = row["train_ms"] / 1e3 * model.train_structures
         if model.run.model not in operations:  # of the equations, whatever the form

@@ -2,26 +2,42 @@
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from torch_geometric.data import Batch
-
+from leignn.config.run import RunConfig
+from leignn.errors import RunFailedError
 from leignn.profiling.measure import Timing, interleaved, peak_memory
 from leignn.profiling.profiled import Profiled
+from leignn.profiling.rows import TRAINING, row_of
 
 ROUNDS, REPEATS = (2, 6), 2  # at least and at most; in each, of every model
 
 
-def costs(
-    models: Mapping[str, Profiled], batches: Mapping[str, Batch], seconds: float
-) -> dict[str, dict[str, Any]]:
+def load_models(
+    runs: list[RunConfig], stores: Path, splits: Path, device: str
+) -> tuple[list[dict[str, Any]], dict[str, Profiled]]:
+    """Rows of the runs whose model cannot be built; the models that have something to train, by title."""
+    failed, models = [], {}
+    for run in runs:
+        try:
+            model = Profiled(run, stores, splits, device)
+        except RunFailedError as error:
+            failed.append(row_of(run, "only", device, TRAINING, f"failed: {error}"))
+            continue
+        if model.parameters:
+            models[run.title] = model
+    return failed, models
+
+
+def costs(models: Mapping[str, Profiled], batch_size: int, seconds: float) -> dict[str, dict[str, Any]]:
     """Time and memory of a training step and of an inference on a batch, and the number of parameters.
 
     Models take turns; only the one whose turn it is holds gradients and an optimiser's state.
 
     Args:
         models: by name, all on one device.
-        batches: one for each, on any device.
+        batch_size: structures of the training split in a batch, at most.
         seconds: for the repeats of training, and again of inference; two rounds are made anyhow.
 
     Returns:
@@ -32,7 +48,7 @@ def costs(
     if not models:
         return {}
     device = next(iter(models.values())).device
-    batches = {name: batches[name].to(device) for name in models}
+    batches = {name: model.batch(batch_size) for name, model in models.items()}
     steps = {name: partial(model.training_step, batches[name]) for name, model in models.items()}
     inferences = {name: partial(model.infer, batches[name]) for name, model in models.items()}
     training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, lambda name: models[name].release())

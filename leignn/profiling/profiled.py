@@ -57,13 +57,19 @@ class Profiled:
 
     def plain_form(self) -> Self | None:
         """The same model and weights by the modules of its equations; None where there are no others."""
-        potential = plain(copy.deepcopy(self.potential))
-        if list(map(type, potential.modules())) == list(map(type, self.potential.modules())):
+        potential = copy.deepcopy(self.potential)
+        # Of the copy: modules that e3nn generates have a class of their own, in each copy another.
+        before = list(map(type, potential.modules()))
+        if list(map(type, plain(potential).modules())) == before:
             return None
         other = copy.copy(self)
         self.form, other.form, other.potential = "accelerated", "plain", potential
         other.release()
         return other
+
+    def batch(self, most: int) -> Batch:
+        """The first structures of the training split that are here, ``most`` at most, on the device."""
+        return self.frames[range(min(most, len(self.frames)))].to(self.device)
 
     def release(self) -> None:
         """Give back gradients and the optimiser's state, four times the memory of the parameters."""

@@ -9,6 +9,8 @@ from leignn.config.run import RunConfig
 from leignn.profiling.profiled import Form
 from leignn.provenance import hardware
 
+TRAINING = "training structures"  # the point of a row that is about structures of the training split
+
 
 def row_of(run: RunConfig, form: Form, device: str, point: str, status: str = "ok") -> dict[str, Any]:
     """A row without numbers."""

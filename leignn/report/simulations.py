@@ -72,7 +72,8 @@ def load_references(paths: list[Path], simulations: list[Simulation]) -> dict[st
     """Curves of the reference trajectories, by the data set their files are called after.
 
     Raises:
-        InputError: a file cannot be read, or that of a simulation's data set is not among them.
+        InputError: a file cannot be read, or that of a simulation's data set is not among them, or
+            has no errors.
     """
     found = {path.stem: read_own_arrays(path) for path in paths}
     for simulation in simulations:
@@ -80,5 +81,10 @@ def load_references(paths: list[Path], simulations: list[Simulation]) -> dict[st
             raise InputError(
                 f"{simulation.folder} is a simulation of {simulation.dataset}, whose reference "
                 f"{simulation.dataset}.npz is not among {', '.join(map(str, paths))}"
+            )
+        if "pair_distances_stderr" not in found[simulation.dataset]:
+            raise InputError(
+                f"the reference {simulation.dataset}.npz has no standard errors: another version wrote it, "
+                "analyse it anew"
             )
     return found

@@ -110,6 +110,7 @@ class _Holder:
             "id": claim.id,
             "sentence": claim.sentence,
             "reading": claim.reading,
+            "whose": "ours" if claim.ours else "paper",
             "where": claim.where,
             "table": self.name,
             "criterion": criterion(claim, title),

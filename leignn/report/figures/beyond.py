@@ -8,10 +8,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leignn.arguments import output_file
 from leignn.report.drawing.palette import look
 from leignn.report.drawing.style import save_figure, save_gap
-from leignn.report.tables.read import declared_table, read_table
+from leignn.report.tables.read import add_table_arguments, declared_table, read_table
 
 PANELS = {  # column: title, unit
     "oc20_energy_mev": ("OC20: energy error", "meV"),
@@ -30,9 +29,7 @@ FALLING = ("drift_mev_per_atom_ps", "coupling_mev")  # of many orders of magnitu
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--declaration", type=Path, required=True, help="config/results/beyond.yaml")
-    parser.add_argument("--table", type=Path, required=True, help="results/beyond.csv")
-    parser.add_argument("--output", type=output_file, required=True, help="figure (.svg)")
+    add_table_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:

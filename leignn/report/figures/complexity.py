@@ -9,9 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
-from leignn.arguments import output_file
 from leignn.report.drawing.style import line_of, save_figure
-from leignn.report.tables.read import declared_table, read_table
+from leignn.report.tables.read import add_table_arguments, declared_table, read_table
 
 TRAINING = "training structures"
 SHOWN = [f"{kind}_{what}" for kind in ("train", "inference") for what in (
@@ -20,9 +19,7 @@ SHOWN += ["parameters", "inference_gflop", "opcounter_gmac", "train_memory_mb", 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--declaration", type=Path, required=True, help="config/results/complexity.yaml")
-    parser.add_argument("--table", type=Path, required=True, help="results/complexity.csv")
-    parser.add_argument("--output", type=output_file, required=True, help="figure (.svg)")
+    add_table_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -94,7 +91,7 @@ def _bars(axes: list[Axes], rows: pd.DataFrame) -> None:
 
 def _labels(rows: pd.DataFrame, column: str, values: pd.Series) -> list[str]:
     """What stands at the end of each bar."""
-    known = EngFormatter(places=1, sep="") if column == "parameters" else "{:.3g}".format
+    known = EngFormatter(places=1, sep="") if column == "parameters" else _three_digits
     texts = ["" if np.isnan(value) else known(value) for value in values]
     if column.endswith("_ms"):
         ratios = (rows[column.replace("_ms", end)] for end in ("_ratio", "_ratio_stderr"))
@@ -103,6 +100,10 @@ def _labels(rows: pd.DataFrame, column: str, values: pd.Series) -> list[str]:
             texts[number] += f"±{error:.1g}" if error > 0 else ""
             texts[number] += "" if np.isnan(ratio) or np.isnan(paper) else f" ({paper:g})"
     return texts
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _curves(axes: list[Axes], own: pd.DataFrame) -> None:

@@ -8,9 +8,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from leignn.arguments import output_file
 from leignn.report.drawing.style import line_of, save_figure, save_gap
-from leignn.report.tables.read import declared_table, read_table
+from leignn.report.tables.read import add_table_arguments, declared_table, read_table
 
 PANELS = {
     "nve_drift": ("timestep_fs", "time step (fs)", "drift of the total energy (meV/atom/ps)"),
@@ -26,9 +25,7 @@ ROUNDING = 1e-3  # meV and meV/Å: below, the differences are those of float32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--declaration", type=Path, required=True, help="config/results/limitations.yaml")
-    parser.add_argument("--table", type=Path, required=True, help="results/limitations.csv")
-    parser.add_argument("--output", type=output_file, required=True, help="figure (.svg)")
+    add_table_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:

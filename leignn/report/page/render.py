@@ -65,7 +65,7 @@ def render_page(results: dict[str, Result], folder: Path, runs: list[Run]) -> st
         section["tally"] = tally([claim for claim in claims if claim["anchor"] == section["id"]])
     return environment.get_template("page.html.j2").render(
         ran=what_was_run(runs),
-        tally=tally(claims),
+        tally=tally([claim for claim in claims if claim["whose"] == "paper"]),
         topics=_topics(claims),
         verdicts=VERDICTS,
         sections=sections,

@@ -61,10 +61,9 @@ def compare(
 ) -> pd.DataFrame:
     """One row a model, in the order of its runs.
 
-    The drift of the total energy is the size of
-    the slope at the smallest time step, the coupling that of the energy by which two molecules feel each
-    other at the largest distance (see :mod:`leignn.md.drift`, :mod:`leignn.md.separation`); both, and what a
-    structure costs, are of the first data set.
+    The drift of the total energy is the size of its slope at the smallest time step, the coupling that of the
+    energy by which two molecules feel each other at the largest distance (see :mod:`leignn.md.drift`,
+    :mod:`leignn.md.separation`). Both, and what a structure costs, are of the first data set.
 
     Args:
         oc20, md: names of the data sets, each with that of the test split whose errors are compared.
@@ -97,8 +96,11 @@ def compare(
             for column, metric in ERRORS.items():
                 row |= mean_and_error(f"{name}_{column}", [metrics[metric] for metrics in scored])
         row["md_dataset"] = md[0]
-        row |= _limitation(limitations, title, "nve_drift", "timestep_fs", "min", "drift_mev_per_atom_ps")
-        row |= _limitation(limitations, title, "pair_energy", "separation_ang", "max", "coupling_mev")
+        of_model = limitations[(limitations["model"] == title) & (limitations["dataset"] == oc20[0])]
+        row |= _limitation(of_model, "nve_drift", "timestep_fs", "min", "drift_mev_per_atom_ps")
+        row |= _limitation(of_model, "pair_energy", "separation_ang", "max", "coupling_mev")
+        if row["status"] == "ok" and (of_model["status"] != "ok").any():
+            row["status"] = of_model.loc[of_model["status"] != "ok", "status"].iloc[0]
         rows.append(row | _costs(costs, title))
     return pd.DataFrame(rows)
 
@@ -110,13 +112,21 @@ def _scored(run: Run, split: str) -> dict[str, Any]:
 
 
 def _limitation(
-    rows: pd.DataFrame, title: str, experiment: str, at: str, end: Literal["min", "max"], name: str
+    rows: pd.DataFrame, experiment: str, at: str, end: Literal["min", "max"], name: str
 ) -> dict[str, Any]:
-    """Mean size of a limitation over seeds, where the column ``at`` is smallest or largest."""
-    own = rows[(rows["model"] == title) & (rows["experiment"] == experiment)]
-    places, values = (pd.to_numeric(own[column]) for column in (at, "value"))
+    """Mean size of a limitation over seeds, where the column ``at`` is smallest or largest.
+
+    What a seed was measured with has an error, too, by which the size of a zero seems larger: it is added
+    in quadrature. Where a seed has no value, as of a simulation that stopped, there is no mean of the others.
+    """
+    own = rows[rows["experiment"] == experiment]
+    places, values, errors = (pd.to_numeric(own[column]) for column in (at, "value", "stderr"))
     where = places.agg(end)
-    return {at: where} | mean_and_error(name, values[places == where].abs().dropna().tolist())
+    here = places == where
+    found = mean_and_error(name, values[here].abs().tolist())
+    measured = np.sqrt(np.square(errors[here].fillna(0)).sum()) / max(here.sum(), 1)
+    found[f"{name}_stderr"] = np.hypot(found[f"{name}_stderr"], measured)
+    return {at: where} | found
 
 
 def _costs(costs: pd.DataFrame, title: str) -> dict[str, Any]:

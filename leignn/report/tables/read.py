@@ -1,14 +1,23 @@
 """Read a results CSV and hold it against its declaration."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from leignn.arguments import output_file
 from leignn.config.result import Column, Result, Table
 from leignn.errors import InputError
 from leignn.files import read_csv
 from leignn.report.tables.columns import csv_columns
+
+
+def add_table_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of a figure that shows one table."""
+    parser.add_argument("--declaration", type=Path, required=True, help="config/results/<table>.yaml")
+    parser.add_argument("--table", type=Path, required=True, help="results/<table>.csv")
+    parser.add_argument("--output", type=output_file, required=True, help="figure (.svg)")
 
 
 def declared_table(declaration: Path) -> Table:

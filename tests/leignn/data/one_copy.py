@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.fd import calculate_numerical_forces
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
 
@@ -20,6 +21,15 @@ class OneCopy(Calculator):
         super().calculate(atoms, properties, system_changes)
         energies, forces = self.potential(self.atoms.positions[None])
         self.results = {"energy": float(energies[0]), "forces": forces[0]}
+
+
+def checked_forces(atoms: Atoms, potential: Callable) -> np.ndarray:
+    """(N, 3) eV/Å, which are the gradient of the energy by finite differences, and sum to nothing."""
+    atoms.calc = OneCopy(potential(atoms))
+    forces = atoms.get_forces()
+    np.testing.assert_allclose(forces, calculate_numerical_forces(atoms, eps=1e-4), atol=1e-6)
+    np.testing.assert_allclose(forces.sum(0), 0, atol=1e-12)
+    return forces
 
 
 def energy_error(start: Atoms, potential: Callable, temperature: float, timestep: float) -> float:

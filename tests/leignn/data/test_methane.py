@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.calculators.fd import calculate_numerical_forces
 
 from leignn.data.md_standin import SYSTEMS
 from leignn.data.methane import CUTOFF, EPSILON, SIGMA, SWITCH, Methane
-from tests.leignn.data.one_copy import OneCopy, energy_error
+from tests.leignn.data.one_copy import checked_forces, energy_error
 
 
 @pytest.fixture
@@ -19,10 +18,7 @@ def gas() -> Atoms:
 
 def test_forces_are_the_gradient_of_the_energy(gas) -> None:
     gas.positions += np.random.default_rng(1).normal(0, 0.05, gas.positions.shape)
-    gas.calc = OneCopy(Methane(gas))
-    forces = gas.get_forces()
-    np.testing.assert_allclose(forces, calculate_numerical_forces(gas, eps=1e-4), atol=1e-6)
-    np.testing.assert_allclose(forces.sum(0), 0, atol=1e-12)
+    checked_forces(gas, Methane)
     energy = gas.get_potential_energy()
     gas.positions[::5] += gas.cell.array[0]  # carbons in the next cell
     assert gas.get_potential_energy() == pytest.approx(energy, abs=1e-10)

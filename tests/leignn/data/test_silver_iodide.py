@@ -5,11 +5,10 @@ from math import erfc
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.calculators.fd import calculate_numerical_forces
 
 from leignn.data.md_standin import SYSTEMS
 from leignn.data.silver_iodide import CUTOFF, DAMPING, SilverIodide
-from tests.leignn.data.one_copy import OneCopy, energy_error
+from tests.leignn.data.one_copy import OneCopy, checked_forces, energy_error
 
 
 @pytest.fixture
@@ -19,10 +18,7 @@ def solid() -> Atoms:
 
 def test_forces_are_the_gradient_of_the_energy(solid) -> None:
     solid.positions += np.random.default_rng(1).normal(0, 0.1, solid.positions.shape)
-    solid.calc = OneCopy(SilverIodide(solid))
-    forces = solid.get_forces()
-    np.testing.assert_allclose(forces, calculate_numerical_forces(solid, eps=1e-4), atol=1e-6)
-    np.testing.assert_allclose(forces.sum(0), 0, atol=1e-12)
+    forces = checked_forces(solid, SilverIodide)
     larger = solid.repeat((2, 1, 1))  # the same crystal: images are counted once, and all of them
     larger.calc = OneCopy(SilverIodide(larger))
     assert larger.get_potential_energy() == pytest.approx(2 * solid.get_potential_energy(), rel=1e-12)

@@ -276,6 +276,9 @@ def test_a_gas_is_stable_until_a_bond_breaks() -> None:
     trajectory = Trajectory(positions, positions, numbers, cell, 0.05)
     curves = curves_of(trajectory, analysis, {}) | {"bonds": bonds, "bond_lengths": lengths}
     assert observables(trajectory, analysis, curves, 2.0)["stability_ps"] == pytest.approx(1.5)
+    del curves["bonds"]
+    with pytest.raises(InputError, match="analysed without its bonds"):
+        observables(trajectory, analysis, curves, 2.0)
 
 
 def test_errors_of_a_reference_are_those_of_independent_frames() -> None:

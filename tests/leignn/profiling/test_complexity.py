@@ -185,9 +185,10 @@ def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> 
 def test_a_plain_form_is_the_same_model_by_its_equations(copper: tuple[Path, Path]) -> None:
     """In parameters and numbers; a model without compiled parts has none."""
     stores, splits = copper
-    runs = [resolve_run("oc20_standin", model, "smoke", 0) for model in ("leignn", "schnet")]
-    model, other = (Profiled(run, stores, splits, "cpu") for run in runs)
-    assert other.plain_form() is None and other.form == "only"
+    runs = [resolve_run("oc20_standin", model, "smoke", 0) for model in ("leignn", "schnet", "mace")]
+    model, *others = (Profiled(run, stores, splits, "cpu") for run in runs)
+    for other in others:
+        assert other.plain_form() is None and other.form == "only"
     written = model.plain_form()
     assert written is not None and (model.form, written.form) == ("accelerated", "plain")
     assert type(written.potential.radial_basis) is RadialBasis

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from conftest import copper_frames
 from made_runs import run_config
+from training_runs import interrupted_after
 
 from leignn import cli
 from leignn.data.store import write_store
@@ -32,17 +33,9 @@ def data(copper, tmp_path) -> tuple[Path, Path]:
     return tmp_path / "stores", tmp_path / "splits"
 
 
-def stopped(data: tuple[Path, Path], run: Path, monkeypatch) -> None:
+def stopped(data: tuple[Path, Path], run: Path) -> None:
     """A training that is interrupted after its second evaluation."""
-    write = RunLog.on_validation_end
-
-    def interrupted(self, trainer, pl_module) -> None:
-        write(self, trainer, pl_module)
-        if trainer.global_step == 20:
-            raise RuntimeError("stopped")
-
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="stopped"):
-        patch.setattr(RunLog, "on_validation_end", interrupted)
+    with interrupted_after(20):
         train(run_config(PROTOCOL, hyperparameters=SMALL), *data, run, "cpu", {"a": 1})
     assert (run / "resume" / "last.ckpt").exists()
 
@@ -78,7 +71,7 @@ module_versions = module.versions
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_a_training_depends_on_has_changed(data, tmp_path, monkeypatch, capsys, what) -> None:
     run = tmp_path / "run"
-    stopped(data, run, monkeypatch)
+    stopped(data, run)
     settings = {"patch": monkeypatch, "statistics": {"a": 1}}
     CHANGES[what](data, settings)
     rate = {"learning_rate": settings["learning_rate"]} if "learning_rate" in settings else {}
@@ -92,7 +85,7 @@ def test_what_a_training_depends_on_has_changed(data, tmp_path, monkeypatch, cap
 def test_nothing_has_changed(data, tmp_path, monkeypatch, capsys) -> None:
     """Not even by a test split, another data set's store, or stores that were built again."""
     run = tmp_path / "run"
-    stopped(data, run, monkeypatch)
+    stopped(data, run)
     changed_split("test")(data, {})
     write_store(data[0] / "other", [copper_frames()[:2]], {})
     write_store(data[0] / "all", [copper_frames()], {})

@@ -4,9 +4,8 @@ import math
 
 import pandas as pd
 import pytest
-from training_runs import config
+from training_runs import config, interrupted_after
 
-from leignn.training.callbacks import RunLog
 from leignn.training.train import train
 
 
@@ -14,7 +13,7 @@ def rates(folder) -> list[float]:
     return pd.read_csv(folder / "log.csv")["learning_rate"].tolist()
 
 
-def test_half_a_cosine_over_the_budget(copper, tmp_path, monkeypatch) -> None:
+def test_half_a_cosine_over_the_budget(copper, tmp_path) -> None:
     run = config(schedule="cosine", max_steps=60)
     train(run, *copper, tmp_path / "whole", device="cpu")
     # The rate of the step before each evaluation; the first step has the whole rate, one past the last none.
@@ -22,15 +21,7 @@ def test_half_a_cosine_over_the_budget(copper, tmp_path, monkeypatch) -> None:
     expected = [low + (high - low) * math.cos(math.pi * step / 120) ** 2 for step in (19, 39, 59)]
     assert rates(tmp_path / "whole") == pytest.approx(expected, rel=1e-6)
 
-    write = RunLog.on_validation_end
-
-    def interrupted(self, trainer, pl_module) -> None:
-        write(self, trainer, pl_module)
-        if trainer.global_step == 40:
-            raise RuntimeError("stopped")
-
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="stopped"):
-        patch.setattr(RunLog, "on_validation_end", interrupted)
+    with interrupted_after(40):
         train(run, *copper, tmp_path / "resumed", device="cpu")
     train(run, *copper, tmp_path / "resumed", device="cpu")
     logs = [pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds") for name in ("whole", "resumed")]

@@ -7,7 +7,7 @@ import pytest
 
 from leignn.cli import main
 from leignn.config.simulation import Analysis, Diffusion, Reference
-from leignn.files import write_arrays, write_json
+from leignn.files import read_own_arrays, write_arrays, write_json
 from leignn.md.analyse_reference import statistical_errors
 from leignn.md.analysis import curves_of
 from leignn.md.trajectory import Trajectory
@@ -65,7 +65,7 @@ def draw(command: str, reference: Path, simulations: list[Path], output: Path) -
 
 
 @pytest.mark.parametrize("command", ["plot-structure", "plot-dynamics"])
-def test_those_that_ran_are_drawn_and_the_others_are_not(tmp_path, reference, command) -> None:
+def test_those_that_ran_are_drawn_and_the_others_are_not(tmp_path, reference, command, capsys) -> None:
     found = [
         simulation(tmp_path / "a", "LEIGNN", "finished"),
         simulation(tmp_path / "b", "ForceNet", "stopped", frames=0),
@@ -81,6 +81,11 @@ def test_those_that_ran_are_drawn_and_the_others_are_not(tmp_path, reference, co
     }
     for word in words[command]:
         assert word in svg
+    kept = read_own_arrays(reference)
+    write_arrays(reference, {name: values for name, values in kept.items() if "stderr" not in name})
+    arguments = ["--simulations", *map(str, found), "--references", str(reference)]
+    assert main([command, *arguments, "--output", str(tmp_path / "old.svg")]) == 2
+    assert "melt.npz has no standard errors" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["plot-structure", "plot-dynamics"])

@@ -12,6 +12,7 @@ from leignn import cli
 from leignn.config.dataset import load_dataset
 from leignn.files import read_json, write_json
 from leignn.md.limitations import COLUMNS
+from leignn.plan import Plan
 from leignn.resources import config_file
 
 
@@ -20,18 +21,17 @@ def run_on(folder: Path, dataset: str, model: str, title: str, seed: int, energy
     config, metrics = yaml.safe_load((run / "config.yaml").read_text()), read_json(run / "metrics.json")
     config["dataset"] = metrics["dataset"] = dataset
     (run / "config.yaml").write_text(yaml.safe_dump(config))
-    metrics["splits"] = {
-        "val": metrics["splits"]["id"] | {"energy_mae_mev": 0.0},
-        "id": metrics["splits"]["id"],
-    }
+    scored = metrics["splits"]["id"]
+    metrics["splits"] = {"val": scored | {"energy_mae_mev": 0.0}, "id": scored}
     write_json(run / "metrics.json", metrics)
     return run
 
 
-def limitations(path: Path, title: str, seed: int, drifts: dict, couplings: dict) -> Path:
+def limitations(path: Path, title: str, seed: int, drifts: dict, couplings: dict, **about) -> Path:
     rows = [{"experiment": "nve_drift", "timestep_fs": t, "value": v} for t, v in drifts.items()]
     rows += [{"experiment": "pair_energy", "separation_ang": s, "value": v} for s, v in couplings.items()]
-    table = pd.DataFrame(rows).assign(model=title, seed=seed, status="ok")
+    known = {"model": title, "seed": seed, "status": "ok", "dataset": "slabs"}
+    table = pd.DataFrame(rows).assign(**known | about)
     table.reindex(columns=COLUMNS).to_csv(path, index=False)
     return path
 
@@ -49,6 +49,7 @@ def compared(tmp_path):
         limitations(tmp_path / "a.csv", "LEIGNN", 0, {2.0: 9.0, 1.0: -4.0}, {4.0: 50.0, 50.0: -2.0}),
         limitations(tmp_path / "b.csv", "LEIGNN", 1, {2.0: 9.0, 1.0: 8.0}, {4.0: 50.0, 50.0: 4.0}),
         limitations(tmp_path / "c.csv", "PaiNN", 0, {1.0: np.nan}, {}),
+        limitations(tmp_path / "d.csv", "LEIGNN", 0, {0.5: 70.0}, {}, dataset="melt"),
     ]
     cost = {"title": "LEIGNN", "train_ms": 5.0, "train_ms_stderr": 0.5, "train_memory_mb": 8.0,
             "inference_ms": 1.0, "inference_ms_stderr": 0.1, "inference_memory_mb": 2.0,
@@ -80,6 +81,22 @@ def test_means_over_seeds_at_the_smallest_step_and_the_largest_distance(compared
     assert painn[missing].isna().all()
 
 
+def test_a_seed_without_a_value_and_the_error_of_a_measurement(compared, tmp_path) -> None:
+    """No mean of those that are left; the size of what is zero but for its error is not taken for a drift."""
+    drifts, stopped = {1.0: np.nan, 2.0: 3.0}, "1 of 3 stopped: an atom left"
+    limitations(tmp_path / "b.csv", "LEIGNN", 1, drifts, {50.0: 4.0}, status=stopped)
+    assert cli.main(compared) == 0
+    row = pd.read_csv(tmp_path / "beyond.csv").set_index("model").loc["LEIGNN"]
+    assert np.isnan(row["drift_mev_per_atom_ps"]) and row["status"] == stopped and row["coupling_mev"] == 3
+
+    limitations(tmp_path / "a.csv", "LEIGNN", 0, {1.0: -0.3}, {50.0: -2.0}, stderr=0.3)
+    limitations(tmp_path / "b.csv", "LEIGNN", 1, {1.0: 0.1}, {50.0: 4.0}, stderr=0.4)
+    assert cli.main(compared) == 0
+    row = pd.read_csv(tmp_path / "beyond.csv").set_index("model").loc["LEIGNN"]
+    assert row["drift_mev_per_atom_ps"] == pytest.approx(0.2)
+    assert row["drift_mev_per_atom_ps_stderr"] == pytest.approx(np.hypot(0.1, 0.5 / 2))
+
+
 def test_its_figure_and_what_it_does_not_take(compared, tmp_path, capsys) -> None:
     assert cli.main(compared) == 0
     declaration = str(config_file("results/beyond.yaml"))
@@ -96,8 +113,6 @@ def test_its_figure_and_what_it_does_not_take(compared, tmp_path, capsys) -> Non
 
 
 def test_the_declared_data_sets_are_of_the_two_kinds() -> None:
-    from leignn.plan import Plan
-
     for scale in ("smoke", "mini", "hour", "paper"):
         slabs, trajectory = map(load_dataset, Plan.of({"scale": scale}).compared)
         assert slabs.benchmark == "oc20" and trajectory.md is not None
