@@ -269,14 +269,30 @@ def _pins(lines: list[str]) -> dict[str, str]:
     return {name.lower().replace("_", "-"): version for name, version in pairs}
 
 
-def test_small_molecules_by_an_overlay(project) -> None:
-    """As the README says it, with more steps as the overlay itself proposes."""
-    target = "results/runs/lips_sample/mini/leignn/seed0/metrics.json"
-    overlay = ["--configfile", "config/examples/md_samples.yaml"]
-    settings = ["--config", "samples_dir=somewhere", "training={max_steps: 30000}"]
-    done = snakemake("-np", target, *overlay, *settings, folder=project)
+@pytest.mark.parametrize("model", ["leignn_c", "leignn", "painn"])
+def test_real_data_by_an_overlay(project, model) -> None:
+    """As the README says it: a run of each data set, with other steps than the recipe's."""
+    datasets = ("rmd17_ethanol", "rmd17_aspirin", "lips_sample", "h2o_sample", "ch4_sample")
+    targets = [f"results/runs/{dataset}/mini/{model}/seed0/metrics.json" for dataset in datasets]
+    overlay = ["--configfile", "config/examples/real_data.yaml"]
+    settings = ["--config", "samples_dir=somewhere", "training={max_steps: 14000}"]
+    done = snakemake("-np", *targets, *overlay, *settings, folder=project)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '"max_steps": 30000' in done.stdout and '"batch_size": 4' in done.stdout
+    commands = [line for line in done.stdout.splitlines() if "leignn configure --dataset" in line]
+    assert len(commands) == len(datasets)
+    for command in commands:
+        assert '"max_steps": 14000' in command and '"schedule": "cosine", "min_learning_rate"' in command
+
+
+def test_two_overlays_are_one_configuration(project) -> None:
+    """A table of molecules by the recipe for gradient forces."""
+    files = ["config/examples/md17.yaml", "config/examples/real_data.yaml"]
+    chosen = "results={md17: {datasets: [rmd17_ethanol], models: [painn, leignn_c]}}"
+    settings = ["--config", "samples_dir=somewhere", chosen]
+    done = snakemake("-np", "results/md17.csv", "--configfile", *files, *settings, folder=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert jobs(done.stdout)["train_model"] == 2
+    assert '"schedule": "cosine"' in done.stdout and '"schedule": "plateau"' not in done.stdout
 
 
 def test_numbers_may_come_as_text_and_a_name_keeps_results_apart(project) -> None:
