@@ -114,11 +114,9 @@ rule split_dataset:
     benchmark:
         f"{BENCHMARKS}/split_dataset/{{dataset}}.tsv"
     priority: FIRST_OF_ALL
+    localrule: True
     conda:
         "../envs/light.yaml"
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         code=PLAN.code("split"),
         stores=stores_folder,

@@ -11,11 +11,9 @@ rule plot_graphs:
         f"{LOGS}/plot_graphs.log",
     benchmark:
         f"{BENCHMARKS}/plot_graphs.tsv"
+    localrule: True
     conda:
         "../envs/torch.yaml"
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         code=PLAN.code("plot-graphs", DRAWN_MODEL),
         stores=drawn_stores,
@@ -37,11 +35,9 @@ rule plot_architecture:
         f"{LOGS}/plot_architecture.log",
     benchmark:
         f"{BENCHMARKS}/plot_architecture.tsv"
+    localrule: True
     conda:
         "../envs/torch.yaml"
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         code=PLAN.code("plot-architecture", DRAWN_MODEL),
     message:
@@ -60,11 +56,9 @@ rule plot_messages:
         f"{LOGS}/plot_messages.log",
     benchmark:
         f"{BENCHMARKS}/plot_messages.tsv"
+    localrule: True
     conda:
         "../envs/torch.yaml"
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         code=PLAN.code("plot-messages", DRAWN_MODEL),
         stores=drawn_stores,
@@ -149,6 +143,7 @@ rule plot_dynamics:
     input:
         simulations=PLAN.simulation_files(PLAN.simulated, "observables.json"),
         curves=PLAN.simulation_files(PLAN.simulated, "observables.npz"),
+        thermo=PLAN.simulation_files(PLAN.simulated, "thermo.csv"),
         references=PLAN.references(PLAN.simulated),
     output:
         shown(f"{RESULTS}/dynamics.svg"),
