@@ -51,7 +51,7 @@ rule download_part:
 
 rule download_archive:
     input:
-        archives=ancient(PLAN.archives_file),
+        archives=ancient(local(PLAN.archives_file)),
     output:
         directory(f"{DATA}/archives/{{archive}}"),
     log:

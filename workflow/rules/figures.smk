@@ -16,7 +16,7 @@ rule plot_graphs:
         "../envs/torch.yaml"
     params:
         code=PLAN.code("plot-graphs", DRAWN_MODEL),
-        stores=drawn_stores,
+        stores=stores_folder,
         split=drawn_split,
     message:
         "Drawing Figure 1"
@@ -61,7 +61,7 @@ rule plot_messages:
         "../envs/torch.yaml"
     params:
         code=PLAN.code("plot-messages", DRAWN_MODEL),
-        stores=drawn_stores,
+        stores=stores_folder,
         split=drawn_split,
     message:
         "Drawing Figure 3"
@@ -86,7 +86,7 @@ rule plot_learning_curves:
         "../envs/light.yaml"
     params:
         code=PLAN.code("plot-learning-curves"),
-        runs=PLAN.run_folders(PLAN.with_runs),
+        runs=run_folders,
     message:
         "Plotting learning curves"
     shell:
@@ -96,7 +96,7 @@ rule plot_learning_curves:
 
 rule plot_complexity:
     input:
-        declaration=PLAN.declarations(["complexity"]),
+        declaration=declarations(["complexity"]),
         table=f"{RESULTS}/complexity.csv",
     output:
         shown(f"{RESULTS}/complexity.svg"),
@@ -165,7 +165,7 @@ rule plot_dynamics:
 
 rule plot_limitations:
     input:
-        declaration=PLAN.declarations(["limitations"]),
+        declaration=declarations(["limitations"]),
         table=f"{RESULTS}/limitations.csv",
     output:
         shown(f"{RESULTS}/limitations.svg"),
