@@ -308,7 +308,7 @@ class Plan:
     def profile_arguments(self) -> list[str]:
         """Arguments of ``profile`` that say what is measured, and for how long."""
         shown = self.configuration.profile
-        lists = ["--scales", *shown.sizes, "--left-out", *shown.left_out]
+        lists = ["--scales", *shown.sizes, "--left-out", *shown.left_out, "--baselines", *shown.baselines]
         return [*lists, *(f"--{key.replace('_', '-')}={getattr(shown, key)}" for key in PROFILED)]
 
     # Data sets and models

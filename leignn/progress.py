@@ -36,11 +36,16 @@ class Job:
     log: Path | None = None
     config: Path | None = None
 
-    def step(self) -> str:
-        """`` (step 800 of 1600)``; "" where the log says none."""
+    def steps(self) -> tuple[int | None, int | None]:
+        """The step it is at, and of how many; None where nothing says so."""
         steps = STEP.findall(_text(self.log))
         most = MAX_STEPS.search(_text(self.config))
-        return f" (step {steps[-1]}{f' of {most[1]}' if most else ''})" if steps else ""
+        return (int(steps[-1]) if steps else None), (int(most[1]) if most else None)
+
+    def step(self) -> str:
+        """`` (step 800 of 1600)``; "" where the log says none."""
+        at, most = self.steps()
+        return "" if at is None else f" (step {at}{f' of {most}' if most else ''})"
 
 
 def _text(path: Path | None) -> str:
@@ -87,7 +92,8 @@ class Progress:
         )
 
     def seconds_left(self) -> float | None:
-        """By what the jobs took the last time, at this run's speed; else by what others took now.
+        """By what the jobs took the last time, at this run's speed; else by the steps it has made, or by
+        what others took now.
 
         Others of the same rule, if some are done, else all. Jobs are taken to fill the cores.
         None where it is too early to say.
@@ -100,16 +106,20 @@ class Progress:
         for number, job in self.jobs.items():
             if number in self.took:
                 continue
+            elapsed = self.clock() - self.running.get(number, self.clock())
+            at, most = job.steps() if elapsed else (None, None)
             if job.seconds is not None:
                 expected = speed * job.seconds
+            elif at and most:  # at most: a training may stop early
+                expected = elapsed * most / at
             else:
                 own = [took for other, took in self.took.items() if self.jobs[other].rule == job.rule]
                 if not (others := own or list(self.took.values())):
                     return None
                 expected, guessed = mean(others), guessed or not own
-            if number in self.running:
-                expected = max(expected - (self.clock() - self.running[number]), 0.0)
-            total += expected * min(job.threads, self.cores)
+                if elapsed > expected and not own:  # the guess was wrong
+                    return None
+            total += max(expected - elapsed, 0.0) * min(job.threads, self.cores)
         if guessed and len(self.took) < EARLY * len(self.jobs):
             return None
         return total / self.cores

@@ -13,8 +13,8 @@ import yaml
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 from ase.calculators.emt import EMT
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.config.run import RunConfig, resolve_run
 from leignn.data.frames import collate
 from leignn.data.store import write_store

@@ -21,6 +21,8 @@ class ZenodoRecord(Strict):
     """its number"""
     members: list[str]
     """names to unpack, as of a download"""
+    api: str = "https://zenodo.org/api/records"
+    """address that answers about records; another for a copy of them behind the same API"""
 
 
 def _mirror(place: Any) -> str:

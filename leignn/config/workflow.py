@@ -55,6 +55,9 @@ class Profile(Strict):
     """scales whose sizes of the models are profiled; the paper's claims of speed are about `paper`"""
     left_out: list[Name] = []
     """models that are not profiled; their rows say so"""
+    baselines: list[Baselines] = []
+    """named sets of baselines that are profiled beside the configuration's: a model whose size differs there
+    has a second row with the set's name after its own"""
     batch_size: PositiveInt = 8
     """structures in a training step and in an inference"""
     seconds: PositiveFloat = 8.0

@@ -7,7 +7,6 @@ import requests
 from leignn.config.archive import Download, ZenodoRecord
 from leignn.errors import InputError
 
-API = "https://zenodo.org/api/records"
 TIMEOUT = (10, 60)  # s, to connect and between two pieces of data
 
 
@@ -24,7 +23,7 @@ def files_of(record: ZenodoRecord) -> list[Download]:
     Raises:
         InputError: no network, no such record, or an answer of another form.
     """
-    url = f"{API}/{record.zenodo}"
+    url = f"{record.api}/{record.zenodo}"
     try:
         answer = requests.get(url, timeout=TIMEOUT)
         answer.raise_for_status()

@@ -5,7 +5,8 @@ training step (forward, loss, backward, clipping, AdamW) and an inference, graph
 copper: an inference over the number of atoms and over that of neighbours. Writes one row a scale, model,
 form, device and point; times are medians, with quartiles and standard errors, of repeats in which the models
 take turns. A model with compiled parts has a second row for its plain form, the equations as they are
-written: what is between the two is implementation, the rest architecture.
+written: what is between the two is implementation, the rest architecture. One whose size is another in a
+second set of baselines has a row for that, too.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import torch
 from leignn.arguments import add_threads, output_file, positive, usable_device
 from leignn.config.base import Scale
 from leignn.config.dataset import DATASET_HELP
-from leignn.config.model import MODEL_HELP
+from leignn.config.model import MODEL_HELP, Baselines
 from leignn.config.run import RunConfig, resolve_run, settings_of
 from leignn.errors import InputError
 from leignn.files import read_csv, replacing
@@ -37,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", nargs="+", required=True, help=f"each {MODEL_HELP}")
     parser.add_argument("--scales", nargs="+", choices=get_args(Scale), required=True, help="sizes")
     parser.add_argument("--left-out", nargs="*", default=[], help="those of the models that are not profiled")
+    parser.add_argument(
+        "--baselines",
+        nargs="*",
+        choices=get_args(Baselines),
+        default=[],
+        help="sets of baselines that are profiled beside that of the settings",
+    )
     parser.add_argument("--settings", default="{}", help="JSON, as for `configure`")
     parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
     parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
@@ -69,7 +77,12 @@ def main(args: argparse.Namespace) -> None:
     published = read_csv(args.published, dtype={"model": str}).set_index("model")["times_leignn"].to_dict()
     rows = []
     for scale in args.scales:
-        runs = [resolve_run(args.dataset, model, scale, 0, settings) for model in args.models]
+        runs = []
+        for model in args.models:
+            sizes = sizes_of(args.dataset, model, scale, settings, args.baselines)
+            runs += sizes
+            if (usual := sizes[0].title) in published:
+                published |= {run.title: published[usual] for run in sizes}
         left_out = [run for run in runs if run.model in args.left_out]
         runs = [run for run in runs if run not in left_out]
         for device in devices:
@@ -78,6 +91,18 @@ def main(args: argparse.Namespace) -> None:
     add_ratios(rows, published)
     with replacing(args.output) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+
+
+def sizes_of(
+    dataset: str, model: str, scale: Scale, settings: dict[str, Any], baselines: list[Baselines]
+) -> list[RunConfig]:
+    """The run of a model, and those of other sets of baselines whose model is another: with their name."""
+    runs = [resolve_run(dataset, model, scale, 0, settings)]
+    for name in baselines:
+        run = resolve_run(dataset, model, scale, 0, settings | {"baselines": name})
+        if (run.hyperparameters, run.graph) not in [(other.hyperparameters, other.graph) for other in runs]:
+            runs.append(run.model_copy(update={"title": f"{run.title} ({name})"}))
+    return runs
 
 
 def profile_scale(runs: list[RunConfig], args: argparse.Namespace, device: str) -> list[dict[str, Any]]:
@@ -110,10 +135,10 @@ def profile_training(models: dict[str, Profiled], batch_size: int, seconds: floa
         model, batch = models[name], models[name].batch(batch_size)
         row = row_of(model.run, model.form, model.device, TRAINING) | shape_of(batch) | found
         row["train_epoch_s"] = row["train_ms"] / 1e3 * model.train_structures
-        if model.run.model not in operations:  # of the equations, whatever the form
-            operations[model.run.model] = model.operations(batch)
+        if model.run.title not in operations:  # of the equations, whatever the form
+            operations[model.run.title] = model.operations(batch)
             model.release()
-        rows.append(row | operations[model.run.model])
+        rows.append(row | operations[model.run.title])
     return rows
 
 

@@ -72,6 +72,24 @@ def test_without_a_last_run_the_time_is_guessed_from_what_was_done() -> None:
     assert found.seconds_left() == 18 * 20 / 2
 
 
+def test_a_long_training_is_measured_by_its_own_steps(tmp_path) -> None:
+    """Not by the seconds that the small jobs before it took."""
+    (tmp_path / "log").write_text("step       0  val\nstep     500  loss 3\n")
+    (tmp_path / "config.yaml").write_text("training:\n  max_steps: 40000\n")
+    clock = Clock()
+    training = Job("train", "Training", 1, None, tmp_path / "log", tmp_path / "config.yaml")
+    found = Progress({1: Job("split", "Splitting", 1, None), 2: training}, 1, clock)
+    found.started([1])
+    clock.now = 2
+    found.finished(1)
+    found.started([2])
+    clock.now = 2 + 15
+    assert found.seconds_left() == 15 * 79
+    assert found.line() == "Progress: 1 of 2 jobs, about 20 min left: Training (step 500 of 40000)"
+    (tmp_path / "log").write_text("step       0  val\n")  # nothing to measure by yet
+    assert found.seconds_left() is None
+
+
 def test_a_job_on_all_cores_counts_for_all_of_them() -> None:
     jobs = {1: Job("build", "", 8, 60.0), 2: Job("train", "", 1, 60.0)}
     assert Progress(jobs, 2, Clock()).seconds_left() == 60 + 30

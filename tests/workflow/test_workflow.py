@@ -12,8 +12,6 @@ import yaml
 from tests.workflow.dry_runs import (
     BUILT,
     COMPARED,
-    FITTED,
-    FITTED_THERE,
     MINI_RUNS,
     OTHERS,
     PARTS,
@@ -42,7 +40,6 @@ def test_default_scale_is_one_dag(project) -> None:
     done = snakemake("-n", folder=project)
     assert done.returncode == 0, done.stderr
     runs = MINI_RUNS
-    fitted = sum(SEEDS[model] for model in FITTED) + len(FITTED_THERE) + 3 * len(FITTED & COMPARED)
     found = jobs(done.stdout)
     assert found.pop("total") == sum(found.values())
     assert found == {
@@ -52,7 +49,6 @@ def test_default_scale_is_one_dag(project) -> None:
         "build_store": PARTS + 1 + len(OTHERS),
         "split_dataset": 2 + len(OTHERS),
         "configure_run": runs,
-        "fit_statistics": fitted,
         "train_model": runs,
         "predict_run": runs,
         "score_run": runs,
@@ -273,14 +269,30 @@ def _pins(lines: list[str]) -> dict[str, str]:
     return {name.lower().replace("_", "-"): version for name, version in pairs}
 
 
-def test_small_molecules_by_an_overlay(project) -> None:
-    """As the README says it, with more steps as the overlay itself proposes."""
-    target = "results/runs/lips_sample/mini/leignn/seed0/metrics.json"
-    overlay = ["--configfile", "config/examples/md_samples.yaml"]
-    settings = ["--config", "samples_dir=somewhere", "training={max_steps: 30000}"]
-    done = snakemake("-np", target, *overlay, *settings, folder=project)
+@pytest.mark.parametrize("model", ["leignn_c", "leignn", "painn"])
+def test_real_data_by_an_overlay(project, model) -> None:
+    """As the README says it: a run of each data set, with other steps than the recipe's."""
+    datasets = ("rmd17_ethanol", "rmd17_aspirin", "lips_sample", "h2o_sample", "ch4_sample")
+    targets = [f"results/runs/{dataset}/mini/{model}/seed0/metrics.json" for dataset in datasets]
+    overlay = ["--configfile", "config/examples/real_data.yaml"]
+    settings = ["--config", "samples_dir=somewhere", "training={max_steps: 14000}"]
+    done = snakemake("-np", *targets, *overlay, *settings, folder=project)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '"max_steps": 30000' in done.stdout and '"batch_size": 4' in done.stdout
+    commands = [line for line in done.stdout.splitlines() if "leignn configure --dataset" in line]
+    assert len(commands) == len(datasets)
+    for command in commands:
+        assert '"max_steps": 14000' in command and '"schedule": "cosine", "min_learning_rate"' in command
+
+
+def test_two_overlays_are_one_configuration(project) -> None:
+    """A table of molecules by the recipe for gradient forces."""
+    files = ["config/examples/md17.yaml", "config/examples/real_data.yaml"]
+    chosen = "results={md17: {datasets: [rmd17_ethanol], models: [painn, leignn_c]}}"
+    settings = ["--config", "samples_dir=somewhere", chosen]
+    done = snakemake("-np", "results/md17.csv", "--configfile", *files, *settings, folder=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert jobs(done.stdout)["train_model"] == 2
+    assert '"schedule": "cosine"' in done.stdout and '"schedule": "plateau"' not in done.stdout
 
 
 def test_numbers_may_come_as_text_and_a_name_keeps_results_apart(project) -> None:

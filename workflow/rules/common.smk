@@ -114,17 +114,6 @@ def model_environment(wildcards):
     return f"../envs/{PLAN.model(wildcards.model).environment}.yaml"
 
 
-def statistics_input(wildcards):
-    """What the model takes from the training split, if anything."""
-    if not PLAN.model(wildcards.model).statistics:
-        return []
-    return f"{RUN}/statistics.json".format(**wildcards)
-
-
-def statistics_argument(wildcards, input):
-    return ["--statistics", input.statistics] if input.statistics else []
-
-
 def part_of(wildcards):
     return PLAN.part(wildcards.dataset, wildcards.part).plain()
 

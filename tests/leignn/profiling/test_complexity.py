@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from ase.build import bulk
 from conftest import make_batch
 from torch import nn
@@ -18,6 +19,7 @@ from leignn.config.run import resolve_run
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN, RadialBasis
 from leignn.potential import EnergyPotential
+from leignn.profiling.complexity import sizes_of
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.profiling.measure import Timing, interleaved, peak_memory
 from leignn.profiling.profiled import Profiled, too_large
@@ -180,6 +182,50 @@ def test_profile_and_plot(copper: tuple[Path, Path], tmp_path: Path, capsys) -> 
     wrong.to_csv(tmp_path / "c.csv", index=False)
     assert main(figure) == 2
     assert "train_s" in capsys.readouterr().err
+
+
+def test_a_model_of_two_sizes_is_profiled_in_both() -> None:
+    """At the paper's scale; the configuration's set has the plain name."""
+
+    def sizes(model: str, own: str, others: list) -> dict[str, int]:
+        runs = sizes_of("oc20_200k", model, "paper", {"baselines": own}, others)
+        return {run.title: run.hyperparameters.get("num_layers") for run in runs}
+
+    both = ["paper_like", "open_catalyst"]
+    assert sizes("painn", "paper_like", both) == {"PaiNN": 4, "PaiNN (open_catalyst)": 6}
+    assert sizes("painn", "open_catalyst", both) == {"PaiNN": 6, "PaiNN (paper_like)": 4}
+    assert sizes("painn", "paper_like", []) == {"PaiNN": 4}
+    for one, title in (("leignn", "LEIGNN"), ("schnet", "SchNet")):
+        assert list(sizes(one, "paper_like", both)) == [title]
+    names = {
+        title for model in ("mace", "dimenetpp", "gemnet_dt") for title in sizes(model, "paper_like", both)
+    }
+    assert {"MACE (open_catalyst)", "DimeNet++ (open_catalyst)", "GemNet-dT (open_catalyst)"} < names
+
+
+def test_both_sizes_have_rows_of_their_own(copper: tuple[Path, Path], tmp_path: Path) -> None:
+    """And stand beside the one value that is published."""
+    stores, splits = copper
+    schnet = yaml.safe_load((CONFIG / "models/schnet.yaml").read_text())
+    smaller = {"source": "this test", "hyperparameters": {"smoke": {"hidden_channels": 8}}}
+    schnet["benchmarks"]["oc20"]["baselines"] = {"paper_like": smaller}
+    (tmp_path / "schnet.yaml").write_text(yaml.safe_dump(schnet))
+    published = tmp_path / "published.csv"
+    published.write_text("model,times_leignn,source\nSchNet,7,this test\n")
+    arguments = [
+        "profile", "--dataset", str(CONFIG / "datasets/oc20_standin.yaml"), "--models",
+        str(tmp_path / "schnet.yaml"), "--scales", "smoke", "--baselines", "paper_like", "--settings",
+        json.dumps({"training": PROTOCOL}), "--stores", str(stores), "--splits", str(splits), "--published",
+        str(published), "--output", str(tmp_path / "c.csv"), "--device", "cpu", "--batch-size", "2",
+        "--seconds", "0", "--longest", "0",
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    table = read_table(tmp_path / "c.csv", declared_table(DECLARATION))
+    rows = table[table["point"] == "training structures"]
+    assert list(rows["title"]) == ["SchNet", "SchNet (paper_like)"]
+    for smaller_there in ("parameters", "inference_gflop"):
+        assert rows[smaller_there].iloc[1] < rows[smaller_there].iloc[0]
+    assert (rows["published_ratio"] == 7).all()
 
 
 def test_a_plain_form_is_the_same_model_by_its_equations(copper: tuple[Path, Path]) -> None:
