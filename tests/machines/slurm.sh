@@ -61,20 +61,19 @@ END
   timeout 60 sh -c 'until sinfo --noheader --states=idle --format=%T | grep -q idle; do sleep 1; done'
 }
 
-run() { # FOLDER [ARGUMENT...]: in a folder of its own
+# In a folder of their own; what the profile gives eight cores gets those that there are.
+here=(--cores "$cores")
+slurm=(--workflow-profile "$checkout/workflow/profiles/slurm" --local-cores 1
+  --set-threads {generate_oc20_standin,build_store,profile_models,measure_costs}="$cores")
+run() { # FOLDER ARGUMENT...
   local where=$1
   shift
-  snakemake --snakefile "$checkout/Snakefile" --directory "$folder/$where" "$@" \
-    > "$folder/$where.log" 2>&1
-}
-through_slurm() { # what the profile gives eight cores gets those that there are
-  run "$@" --workflow-profile "$checkout/workflow/profiles/slurm" --local-cores 1 \
-    --set-threads {generate_oc20_standin,build_store,profile_models,measure_costs}="$cores"
+  snakemake --snakefile "$checkout/Snakefile" --directory "$folder/$where" "$@" > "$folder/$where.log" 2>&1
 }
 
 tables() { # [ARGUMENT...]
-  run local --cores "$cores" "$@"
-  through_slurm slurm "$@"
+  run local "${here[@]}" "$@"
+  run slurm "${slurm[@]}" "$@"
   python - "$folder"/{local,slurm}/results << 'END'
 import sys
 from pathlib import Path
@@ -94,10 +93,10 @@ END
 
 resumed() {
   local target=results/runs/oc20_standin/smoke/leignn/seed0/metrics.json waiting
-  local long=("$target" --config scale=smoke "scale_training={max_steps: ${STEPS:-3000}}")
-  run straight --cores "$cores" "${long[@]}"
+  local long=(--config scale=smoke "scale_training={max_steps: ${STEPS:-3000}}" -- "$target")
+  run straight "${here[@]}" "${long[@]}"
   rm -rf "$folder/stopped"
-  through_slurm stopped "${long[@]}" --retries 20 --set-resources train_model:runtime=1 &
+  run stopped "${slurm[@]}" --retries 20 --set-resources train_model:runtime=1 "${long[@]}" &
   waiting=$!
   timeout 1200 sh -c 'until ls "$0"/*.ckpt > /dev/null 2>&1; do sleep 1; done' "$folder/stopped/$(dirname $target)/resume"
   scancel --user=root
