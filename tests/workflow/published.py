@@ -58,10 +58,12 @@ def oc20() -> dict[str, bytes]:
 
 
 def _slab() -> str:
-    atoms = fcc111(str(RNG.choice(["Cu", "Pt"])), (1, 2, 2), vacuum=6.0, periodic=True, orthogonal=True)
-    tags = [int(layer == 1) for layer in atoms.get_tags()] + [2, 2]
-    adsorbate = molecule(str(RNG.choice(["CO", "OH"])))
+    """A frame that has every element of the others, so that each split may be of few."""
+    atoms = fcc111("Cu", (1, 2, 2), vacuum=6.0, periodic=True, orthogonal=True)
+    atoms.symbols[[0, 3]] = "Pt"
+    adsorbate = Atoms("CNOH", [[0, 0, 1.2], [0, 0, 0], [0, 0, 2.4], [0.8, 0.4, -0.4]])
     adsorbate.positions += atoms.positions[-1] + [0, 0, 2.5]
+    tags = [int(layer == 1) for layer in atoms.get_tags()] + [2] * len(adsorbate)
     atoms += adsorbate
     energy = RNG.normal(-20, 1)
     text = (
