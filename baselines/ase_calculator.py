@@ -20,8 +20,8 @@ import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from torch import Tensor
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.errors import RunFailedError
 from leignn.graph import GraphSpec
 from leignn.potential import Potential

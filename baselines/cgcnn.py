@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 from torch_geometric.nn import CGConv, global_mean_pool
 from torch_geometric.nn.models.schnet import GaussianSmearing
 
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.potential import EnergyPotential
 

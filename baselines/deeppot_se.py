@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
 from baselines.trained_elements import TrainedElementsPotential
+from leignn.batch import Batch
 from leignn.data.frames import Frames
 from leignn.graph import GraphSpec
 

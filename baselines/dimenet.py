@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from scipy.special import spherical_jn
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 from torch_geometric.nn.models.dimenet import BesselBasisLayer, EmbeddingBlock, Envelope
 from torch_geometric.nn.models.dimenet_utils import Jn_zeros
 
 from baselines.fairchem_imports import fairchem_imports
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.potential import EnergyPotential
 

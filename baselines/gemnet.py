@@ -1,11 +1,11 @@
 """GemNet-T and GemNet-dT (Gasteiger et al. 2021): fairchem-core's network on the project's graph."""
 
 from torch import Tensor
-from torch_geometric.data import Batch
 
 from baselines.fairchem_imports import fairchem_imports
 from baselines.scale_factors import ScaledPotential
 from baselines.symmetric_graph import SymmetricGraph
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.potential import EnergyPotential
 

@@ -3,8 +3,8 @@
 import torch
 from ase.data import covalent_radii
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.potential import EnergyPotential
 

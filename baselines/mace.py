@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from ase.data import atomic_numbers
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
 from baselines.split_statistics import split_statistics
+from leignn.batch import Batch
 from leignn.data.frames import Frames
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
@@ -135,7 +135,7 @@ class MACE(EnergyPotential):
             InputError: there are no statistics.
         """
         if self.network.scale_shift.scale.isnan():
-            raise InputError("MACE has no statistics of the training split: run fit-statistics first")
+            raise InputError("MACE has no statistics of a training split: it was not trained")
         edge_index, vector = self.edges(batch)
         source, target = edge_index
         # mace-torch measures the other way round: pos[target] − pos[source] + shifts.

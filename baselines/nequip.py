@@ -6,9 +6,9 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
 from baselines.trained_elements import TrainedElementsPotential
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 
 # e3nn reads a table of its own with slices in it.

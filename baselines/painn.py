@@ -3,11 +3,11 @@
 import warnings
 
 from torch import Tensor
-from torch_geometric.data import Batch
 
 from baselines.fairchem_imports import fairchem_imports
 from baselines.scale_factors import ScaledPotential
 from baselines.symmetric_graph import SymmetricGraph
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.potential import EnergyPotential
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
 from baselines.fairchem_imports import fairchem_imports
 from baselines.symmetric_graph import symmetric_graph
+from leignn.batch import Batch
 from leignn.data.frames import Frames
 from leignn.errors import InputError
 from leignn.potential import Potential
@@ -40,10 +40,7 @@ class ScaledPotential(Potential):
         """
         for name, factor in self.scale_factors().items():
             if not factor.fitted:
-                raise InputError(
-                    f"scale factor {name} is not fitted: "
-                    "run `python -m leignn fit-statistics` and train with its --statistics"
-                )
+                raise InputError(f"scale factor {name} is not fitted: `python -m leignn train` fits it")
         return self._run(batch)
 
     def compute_statistics(self, frames: Frames, energy_shift: float) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
 from torch_geometric.nn.models import SchNet as SchNetNetwork
 
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.potential import EnergyPotential
 

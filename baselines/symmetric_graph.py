@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.potential import Potential
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from ase.data import atomic_numbers, chemical_symbols
 from torch import Tensor
-from torch_geometric.data import Batch
 
 from baselines.split_statistics import split_statistics
+from leignn.batch import Batch
 from leignn.data.frames import Frames
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
@@ -64,7 +64,7 @@ class TrainedElementsPotential(EnergyPotential):
         """
         if not len(self.elements):
             raise InputError(
-                f"{type(self).__name__} has no statistics of the training split: run fit-statistics first"
+                f"{type(self).__name__} has no statistics of a training split: it was not trained"
             )
         same = batch.atomic_numbers[:, None] == self.elements
         if not same.any(1).all():

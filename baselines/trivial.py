@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.data.frames import Frames
 from leignn.graph import GraphSpec
 from leignn.potential import Potential

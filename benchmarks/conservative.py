@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
 from benchmarks.output import report, training_step
 from benchmarks.speed import slabs
 from leignn.backend import accelerate
+from leignn.batch import Batch
 from leignn.conservative import ConservativeLEIGNN
 from leignn.graph import GraphSpec
 from leignn.memory import keep_freed_memory

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 import torch.utils.data.dataloader
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
 from baselines.gemnet import GemNetDT
 from baselines.mace import MACE
@@ -22,6 +21,7 @@ from baselines.scale_factors import ScaledPotential
 from benchmarks.output import report, training_step
 from benchmarks.speed import slabs
 from leignn.backend import accelerate
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.memory import keep_freed_memory
 from leignn.model import LEIGNN

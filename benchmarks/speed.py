@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from ase.build import fcc111
 from torch import nn
-from torch_geometric.data import Batch
 
 from benchmarks.output import report, training_step
 from leignn.backend import accelerate
+from leignn.batch import Batch
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec

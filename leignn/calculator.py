@@ -10,8 +10,8 @@ import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.errors import InputError

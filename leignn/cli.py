@@ -26,7 +26,6 @@ COMMANDS = {
     "plan": ("leignn.forecast.table", "print what a run of the workflow will cost"),
     "configure": ("leignn.config.run", "resolve the configuration of one run"),
     "document-config": ("leignn.config.documents", "renew schemas and tables of keys from the types"),
-    "fit-statistics": ("leignn.training.statistics", "compute what a model takes from the training split"),
     "train": ("leignn.training.train", "train one run, or resume it"),
     "predict": ("leignn.evaluation.predict", "predict one split with a trained run"),
     "score": ("leignn.evaluation.score", "compute the metrics of a run from its predictions"),

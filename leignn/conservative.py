@@ -20,10 +20,10 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
 from leignn import model
 from leignn.adaptive_cutoff import AdaptiveCutoff
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.model import AtomEmbedding, ScaledSiLU, envelope, linear, sum_to
 from leignn.potential import EnergyPotential

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
 
 from leignn.backend import accelerate, compiled
+from leignn.batch import Batch
 from leignn.errors import InputError
 from leignn.files import read_arrays
 from leignn.graph import GraphSpec

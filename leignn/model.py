@@ -14,8 +14,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.components import components
 from leignn.graph import GraphSpec
 from leignn.potential import Potential

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.errors import InputError
 from leignn.graph import GraphSpec, nearest_edges
 

@@ -2,7 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
+
+from leignn.batch import Batch
 
 NEAR = 64.0  # Å: up to here float32 is good to 4e-6 Å
 

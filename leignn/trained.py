@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from ase.data import chemical_symbols
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
 from leignn.backend import accelerate
+from leignn.batch import Batch
 from leignn.config.run import RunConfig
 from leignn.errors import InputError, RunFailedError
 from leignn.files import replacing

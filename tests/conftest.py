@@ -13,8 +13,8 @@ import yaml
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 from ase.calculators.emt import EMT
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.config.run import RunConfig, resolve_run
 from leignn.data.frames import collate
 from leignn.data.store import write_store
@@ -102,6 +102,16 @@ def copper(tmp_path_factory) -> tuple[Path, Path]:
 def random_checkpoint(tmp_path_factory) -> Path:
     """A small LEIGNN of random weights."""
     config = resolve_run("oc20_standin", "leignn", "smoke", 0)
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    TrainedPotential(potential_of(config), config, 1.5, range(1, 119)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def conserving_checkpoint(tmp_path_factory) -> Path:
+    """A small LEIGNN-C of random weights in float64."""
+    config = resolve_run("oc20_standin", "leignn_c", "smoke", 0, {"training": {"precision": "64-true"}})
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
     TrainedPotential(potential_of(config), config, 1.5, range(1, 119)).save(path)

@@ -49,6 +49,7 @@ def make_run(
         "forces_cosine": 0.5,
         "efwt_percent": 0.0,
         "zero_forces_mae_mev_per_ang": 200.0,
+        "mean_energy_mae_mev": 900.0,
     }
     metrics = {
         "schema": 1,

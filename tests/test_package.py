@@ -196,6 +196,6 @@ def test_the_wheel_names_the_extra_that_a_command_needs(run, tmp_path) -> None:
         assert f"error: needs the package '{package}': pip install 'leignn[workflow]'" in message
     configured = ["--dataset", "oc20_standin", "--scale", "smoke", "--output", "config.yaml"]
     run("leignn", "configure", "--model", "mace", *configured)
-    message = run("leignn", "fit-statistics", "--config", "config.yaml", "--stores", ".", "--splits", ".",
-                  "--output", "statistics.json", code=2).stderr  # fmt: skip
+    message = run("leignn", "train", "--config", "config.yaml", "--stores", ".", "--splits", ".",
+                  "--output", "run", code=2).stderr  # fmt: skip
     assert "needs the package 'e3nn': pip install 'leignn[baselines]'" in message

@@ -65,9 +65,6 @@ class Model(Strict):
     """other names that the registry knows"""
     environment: Name = "torch"
     """conda file `workflow/envs/<environment>.yaml` with the model's packages"""
-    statistics: bool = False
-    """`true` where the model takes numbers from the training split before training: the rule
-    `fit_statistics` writes them to the run's `statistics.json`"""
     source: str
     """where the hyperparameters come from"""
     hyperparameters: dict[Scale, Hyperparameters]

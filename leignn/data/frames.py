@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.data.selection import Selection
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
@@ -128,11 +128,6 @@ def batch_loader(frames: Dataset, batches: Sampler, workers: int = 0) -> DataLoa
         frames,
         sampler=batches,
         batch_size=None,
-        collate_fn=_as_is,
         num_workers=workers,
         persistent_workers=workers > 0,
     )
-
-
-def _as_is(batch: Batch) -> Batch:
-    return batch

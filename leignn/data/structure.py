@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.constraints import FixAtoms, FixCartesian
 from numpy.typing import DTypeLike
 
 from leignn.errors import InputError
@@ -63,6 +62,8 @@ class Structure:
             InputError: an array is of another shape, holds no numbers, or numbers that the type of
                 its field cannot hold.
         """
+        from ase.constraints import FixAtoms, FixCartesian  # these import SciPy's solvers: 0.3 s
+
         n = len(atoms)
         fixed = np.zeros((n, 3), dtype=bool)
         for constraint in atoms.constraints:

@@ -23,6 +23,7 @@ class Predicted:
         forces, true_forces: (N, 3) eV/Å, NaN where the label is missing.
         fixed: (N,) bool, atoms that do not count.
         natoms: (S,) atoms of each structure.
+        mean_energy: eV, of the training split.
     """
 
     energy: np.ndarray
@@ -31,6 +32,7 @@ class Predicted:
     true_forces: np.ndarray
     fixed: np.ndarray
     natoms: np.ndarray
+    mean_energy: float
 
     @cached_property
     def has_energy(self) -> np.ndarray:
@@ -129,6 +131,12 @@ def efwt_percent(p: Predicted) -> np.ndarray:
     np.maximum.at(worst, structure, p.force_error.max(1, initial=0))
     both = p.has_energy & (np.bincount(structure, minlength=len(p.natoms)) > 0)
     return ((p.energy_error < ENERGY_THRESHOLD) & (worst < FORCE_THRESHOLD))[both]
+
+
+@mean_of(1e3)
+def mean_energy_mae_mev(p: Predicted) -> np.ndarray:
+    """What a prediction of the training split's mean energy for all would have, in meV."""
+    return np.abs(p.true_energy[p.has_energy] - p.mean_energy)
 
 
 @mean_of(1e3)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from ase.data import chemical_symbols
 from torch import Tensor
-from torch_geometric.data import Batch
 from tqdm import tqdm
 
 from leignn.arguments import add_device, add_threads, name, output_folder, positive
+from leignn.batch import Batch
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
 from leignn.errors import RunFailedError
 from leignn.evaluation.kept import FAILURE, made_from

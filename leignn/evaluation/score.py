@@ -81,15 +81,15 @@ def _scored(args: argparse.Namespace, path: Path) -> dict[str, float | int | Non
         raise InputError(f"{path} does not say what it was made from: predict anew") from error
     if changed := differences(origin, made_from(args.run, args.stores, manifest, frames)):
         raise InputError(f"{path} was made from another {', '.join(changed)}: predict anew")
-    return score_split(path, frames)
+    return score_split(path, frames, Selection(args.stores, args.splits / "train.csv").mean_energy())
 
 
 def _name(frames: Selection, start: int, index: int) -> str:
     return frames.names([start + index])
 
 
-def score_split(predictions: Path, frames: Selection) -> dict[str, float | int | None]:
-    """Metrics of one split (see :mod:`leignn.evaluation.metrics`).
+def score_split(predictions: Path, frames: Selection, mean_energy: float) -> dict[str, float | int | None]:
+    """Metrics of one split (see :mod:`leignn.evaluation.metrics`), ``mean_energy`` (eV) that of training.
 
     Raises:
         InputError: the predictions cannot be read or are not of this split.
@@ -120,6 +120,7 @@ def score_split(predictions: Path, frames: Selection) -> dict[str, float | int |
             np.concatenate([structure.forces for structure in labels]),
             np.concatenate([structure.fixed for structure in labels]),
             natoms,
+            mean_energy,
         )
         sums.add(predicted)
         first_atom = atoms.stop

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 import torch
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.config.run import RunConfig
 from leignn.config.simulation import Simulation
 from leignn.config.size import Size

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -16,12 +17,13 @@ from ase.io.jsonio import encode
 
 from leignn.config.simulation import Simulation
 from leignn.errors import InputError
-from leignn.files import read_arrays, read_json, write_arrays, write_json
+from leignn.files import read_arrays, read_json, replacing, write_arrays, write_json
 from leignn.identity import differences
 from leignn.lock import only_writer
 from leignn.provenance import process, sha256
 
 Status = Literal["finished", "stopped", "out of time"]
+RESUME = "resume"
 GROWING = ("trajectory.extxyz", "thermo.csv")
 THERMO = ("time_ps", "potential_ev", "kinetic_ev", "temperature_k", "largest_force_ev_per_ang")
 
@@ -29,9 +31,10 @@ THERMO = ("time_ps", "potential_ev", "kinetic_ev", "temperature_k", "largest_for
 class Record:
     """The files of simulations that run together, each in a folder of its own.
 
-    A folder has ``trajectory.extxyz`` (positions, momenta, energy and forces, for ASE and OVITO),
-    ``thermo.csv`` and, at the end, ``outcome.json``. ``state.npz`` in ``output`` holds what all of them
-    need to go on, and is removed when they have ended. Simulations are called by their numbers.
+    At the end a folder has ``trajectory.extxyz`` (positions, momenta, energy and forces, for ASE and
+    OVITO), ``thermo.csv`` and ``outcome.json``. Until then the first two grow in its ``resume/``, and
+    ``resume/state.npz`` in ``output`` holds what all of them need to go on; these are removed when they
+    have ended. Simulations are called by their numbers.
 
     Args:
         output: the folder of one simulation; the folder of folders ``seed<k>`` of several.
@@ -62,7 +65,8 @@ class Record:
         self.settings, self.output = settings, output
         self.content: dict[str, Any] = {}
         self.folders = [output] if len(seeds) == 1 else [output / f"seed{seed}" for seed in seeds]
-        self.state = output / "state.npz"
+        self.growing = [folder / RESUME for folder in self.folders]
+        self.state = output / RESUME / "state.npz"
         self.identities = [
             {
                 "settings": settings.model_dump(exclude_none=True),
@@ -96,22 +100,24 @@ class Record:
     def begin(self, frames: dict[int, Atoms]) -> None:
         """Begin all files anew with the starting ``frames``, by number."""
         self.state.unlink(missing_ok=True)  # it would match the files of these no more
-        for folder in self.folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "outcome.json").unlink(missing_ok=True)  # of another simulation
+        for folder, growing in zip(self.folders, self.growing, strict=True):
+            growing.mkdir(parents=True, exist_ok=True)
+            for name in (*GROWING, "outcome.json"):
+                (folder / name).unlink(missing_ok=True)  # of another simulation
         self.write_frames(frames, 0)
 
     def write_frames(self, frames: dict[int, Atoms], step: int) -> None:
         """Append each frame to its trajectory and its numbers to thermo.csv; step 0 begins both."""
         for number, atoms in frames.items():
-            _write_frame(self.folders[number], atoms, step, self.settings.timestep)
+            _write_frame(self.growing[number], atoms, step, self.settings.timestep)
 
     def save(self, running: list[int], step: int, seconds: float, arrays: dict[str, np.ndarray]) -> None:
         """Write state.npz: what the engine needs of those still ``running``, and how long their files are.
 
         ``seconds`` are those of all sessions.
         """
-        sizes = [[(self.folders[n] / name).stat().st_size for name in GROWING] for n in running]
+        sizes = [[(self.growing[n] / name).stat().st_size for name in GROWING] for n in running]
+        self.state.parent.mkdir(exist_ok=True)
         identity = json.dumps(self._identity())
         about = {"identity": identity, "running": running, "step": step, "seconds": seconds, "sizes": sizes}
         write_arrays(self.state, arrays | {name: np.array(value) for name, value in about.items()})
@@ -135,13 +141,15 @@ class Record:
             return None
         for number, sizes in zip(saved["running"].tolist(), saved["sizes"].tolist(), strict=True):
             for name, size in zip(GROWING, sizes, strict=True):
-                os.truncate(self.folders[number] / name, size)
+                os.truncate(self.growing[number] / name, size)
         return saved
 
     def finish(
         self, number: int, step: int, status: Status, reason: str, speed: float, started: datetime
     ) -> None:
-        """Write the outcome of a simulation that has come to ``step``.
+        """Write the outcome of a simulation that has come to ``step``, and copy its files beside it.
+
+        They stay in ``resume/`` as well: others that run may have to go on from a state before.
 
         Args:
             number: of the simulation.
@@ -152,6 +160,9 @@ class Record:
             started: this session.
         """
         timestep = self.settings.timestep
+        for name in GROWING:
+            with replacing(self.folders[number] / name) as temporary:
+                shutil.copyfile(self.growing[number] / name, temporary)
         self._write_outcome(
             number,
             {
@@ -168,8 +179,10 @@ class Record:
         )
 
     def fail(self, reason: str) -> None:
-        """Write, in place of the outcomes, why there is no simulation."""
-        for number in range(len(self.folders)):
+        """Write, in place of the outcomes, why there is no simulation, and empty files."""
+        for number, folder in enumerate(self.folders):
+            for name in GROWING:
+                (folder / name).write_bytes(b"")
             self._write_outcome(number, {"status": "failed", "reason": reason})
 
     def _write_outcome(self, number: int, content: dict[str, Any]) -> None:
@@ -177,7 +190,7 @@ class Record:
         write_json(self.folders[number] / "outcome.json", outcome)
 
     def close(self) -> list[dict[str, Any]]:
-        """Remove the state, but of those that go on with more time; return all outcomes.
+        """Remove ``resume/``, but of those that go on with more time; return all outcomes.
 
         An outcome has ``status`` (finished, stopped or out of time), ``reason``, ``steps``, ``time_ps``,
         ``steps_per_second`` and ``ns_per_day`` of the last session, ``settings``, ``seed``, ``start``,
@@ -185,7 +198,8 @@ class Record:
         """
         outcomes = [read_json(folder / "outcome.json") for folder in self.folders]
         if all(outcome["status"] != "out of time" for outcome in outcomes):
-            self.state.unlink(missing_ok=True)
+            for folder in {self.output, *self.folders}:
+                shutil.rmtree(folder / RESUME, ignore_errors=True)
         return outcomes
 
 

@@ -13,7 +13,7 @@ from ase.build import molecule
 
 from leignn.arguments import add_device, add_threads, output_file
 from leignn.calculator import LEIGNNCalculator
-from leignn.errors import InputError
+from leignn.errors import InputError, RunFailedError
 from leignn.md.limitations import write_rows
 from leignn.md.start import check_known
 from leignn.potential import EnergyPotential
@@ -49,7 +49,10 @@ def _rows(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     direct = not isinstance(calculator.trained.potential, EnergyPotential)
     one, other = (molecule(name) for name in MOLECULES)
     for name, atoms in zip(MOLECULES, (one, other), strict=True):
-        check_known(atoms, calculator.trained, name)
+        try:
+            check_known(atoms, calculator.trained, name)
+        except InputError as error:  # of molecules that are ours: a row, and no end of the other rows
+            raise RunFailedError(str(error)) from error
     for separation in args.separations:
         energy, forces = coupling(calculator, one, other, separation)
         row = {"direct_forces": direct, "separation_ang": separation}

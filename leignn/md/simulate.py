@@ -1,9 +1,10 @@
 """Simulate at constant temperature with a trained potential; a stopped simulation goes on where it was.
 
 Writes OUTPUT/trajectory.extxyz (positions, momenta, energy and forces, for ASE and OVITO),
-OUTPUT/thermo.csv and OUTPUT/outcome.json. While it runs, OUTPUT/state.npz holds the state of atoms and
-thermostat. A simulation that leaves its bounds stops there; that is an outcome, and no error. With
---engine torchsim several seeds are one batch on the device, each with a folder OUTPUT/seed<k>.
+OUTPUT/thermo.csv and OUTPUT/outcome.json. While it runs, the first two grow in OUTPUT/resume/, which also
+holds the state of atoms and thermostat. A simulation that leaves its bounds stops there; that is an
+outcome, and no error. With --engine torchsim several seeds are one batch on the device, each with a folder
+OUTPUT/seed<k>.
 """
 
 import argparse

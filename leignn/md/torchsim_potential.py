@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
 from torch_sim.models.interface import ModelInterface
 from torch_sim.state import SimState
 
+from leignn.batch import Batch
 from leignn.graph import nearest_edges
 from leignn.rounding import rounded
 from leignn.trained import TrainedPotential

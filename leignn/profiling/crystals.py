@@ -6,8 +6,8 @@ from typing import Any
 
 from ase import Atoms
 from ase.build import bulk
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.graph import GraphSpec

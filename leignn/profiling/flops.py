@@ -7,9 +7,9 @@ import torch
 from thop import profile
 from thop.vision.basic_hooks import count_linear
 from torch.utils.flop_counter import FlopCounterMode
-from torch_geometric.data import Batch
 
 from leignn.backend.products import Linear
+from leignn.batch import Batch
 from leignn.potential import EnergyPotential, Potential
 
 

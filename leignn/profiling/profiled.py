@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from torch_geometric.data import Batch
 
 from leignn.backend import compiled, plain
+from leignn.batch import Batch
 from leignn.config.run import RunConfig
 from leignn.data.frames import Frames
 from leignn.data.selection import read_manifest

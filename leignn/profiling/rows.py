@@ -3,8 +3,8 @@
 from typing import Any
 
 import torch
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.config.run import RunConfig
 from leignn.profiling.profiled import Form
 from leignn.provenance import hardware

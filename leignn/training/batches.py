@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.data.frames import Frames
 from leignn.training.loss import free_atoms_with_forces
 

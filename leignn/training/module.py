@@ -7,9 +7,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch_geometric.data import Batch
 from torchmetrics import MeanMetric
 
+from leignn.batch import Batch
 from leignn.config.training import Training
 from leignn.data.frames import Frames
 from leignn.errors import RunFailedError

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.data.frames import Frames
 from leignn.errors import RunFailedError
 from leignn.memory import is_out_of_memory

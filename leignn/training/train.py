@@ -1,7 +1,6 @@
 """Train one run, or resume it where it was stopped.
 
-Reads RUN/config.yaml, the stores, the split manifests and, where the model needs them, its
-statistics (see :mod:`leignn.training.statistics`); writes RUN/checkpoint.pt (the best
+Reads RUN/config.yaml, the stores and the split manifests; writes RUN/checkpoint.pt (the best
 evaluation's averaged weights), RUN/log.csv, RUN/provenance.json and TensorBoard files. While it
 runs, RUN/resume/ holds the state from which a killed run continues to the same numbers.
 """
@@ -20,7 +19,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_only
 
-from leignn.arguments import add_device, output_folder, positive
+from leignn.arguments import add_device, add_threads, output_folder, positive
 from leignn.config.run import RunConfig
 from leignn.config.training import Training
 from leignn.data.frames import Frames, SequentialBatches, batch_loader
@@ -34,18 +33,21 @@ from leignn.provenance import checksums, process, sha256
 from leignn.trained import TrainedPotential, save_failure
 from leignn.training.batches import ShuffledBatches, TrainingBatches
 from leignn.training.callbacks import RunLog, StopAtLimit
-from leignn.training.failure import recorded
+from leignn.training.failure import add_argument, recorded
 from leignn.training.module import TrainingModule
 from leignn.training.monitor import monitored
 from leignn.training.pieces import cuda_trial, pieces_that_fit
-from leignn.training.statistics import add_starting_arguments, read_statistics, starting_point
+from leignn.training.start import fit_statistics, starting_point
 from leignn.training.trainer import ending_together, make_trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_starting_arguments(parser)
+    parser.add_argument("--config", type=Path, required=True, help="RUN/config.yaml")
+    parser.add_argument("--stores", type=Path, required=True, help="folder with a store for each part")
+    parser.add_argument("--splits", type=Path, required=True, help="folder with the split manifests")
     parser.add_argument("--output", type=output_folder, required=True, help="the run's folder")
-    parser.add_argument("--statistics", type=Path, help="RUN/statistics.json, for models that need it")
+    add_threads(parser)
+    add_argument(parser)
     add_device(parser)
     parser.add_argument(
         "--processes",
@@ -79,17 +81,7 @@ def main(args: argparse.Namespace) -> None:
     rank = rank_zero_only.rank  # type: ignore[attr-defined]
     lock = nullcontext() if rank else only_writer(args.output)
     with lock, recorded(args.record_failure, record):
-        statistics = read_statistics(args.statistics) if args.statistics else {}
-        train(
-            config,
-            args.stores,
-            args.splits,
-            args.output,
-            args.device,
-            statistics,
-            args.processes,
-            args.pieces,
-        )
+        train(config, args.stores, args.splits, args.output, args.device, args.processes, args.pieces)
 
 
 def train(
@@ -98,7 +90,6 @@ def train(
     splits: Path,
     output: Path,
     device: str = "auto",
-    statistics: dict[str, Any] | None = None,
     processes: int = 1,
     pieces: int | None = None,
 ) -> None:
@@ -110,7 +101,6 @@ def train(
         splits: folder with the split manifests.
         output: the run's folder.
         device: auto, cpu or cuda.
-        statistics: of the model, from the training split.
         processes: that share every step's batch, on this machine.
         pieces: in which a process computes its share; None: on CUDA as few as fit, else one.
 
@@ -131,10 +121,22 @@ def train(
 
     data = checksums(stores, splits)  # of what is opened now: what is exchanged later has no part in it
     potential, train_frames, energy_shift = starting_point(config, stores, splits)
-    if statistics:
-        potential.load_statistics(statistics)
     val_frames = Frames(stores, splits / "val.csv", potential.graph, train_frames.dtype)
     monitor = monitored(train_frames, val_frames)
+    frames = (train_frames, val_frames)
+    parts = {part for split in frames for part in split.table["part"]}
+    identity = {
+        "configuration": _without_time(config),
+        "stores": {part: data["stores"][part] for part in sorted(parts)},
+        "splits": {split: data["splits"][split] for split in ("train", "val")},
+        "energy_shift": energy_shift,
+        "processes": processes,
+        "code": fingerprint(__name__, config.potential.partition(":")[0]),
+        "packages": versions(),
+    }
+    rank = rank_zero_only.rank  # type: ignore[attr-defined]
+    resume = _resume_point(output / "resume", identity, rank)
+    fit_statistics(potential, train_frames, energy_shift, output / "resume" / "statistics.json")
     module = TrainingModule(potential, training, energy_shift, monitor)
 
     log = RunLog(output / "log.csv", len(train_frames))
@@ -149,21 +151,8 @@ def train(
         save_weights_only=False,
     )
     trainer = make_trainer(training, output, device, processes, monitor, [log, limit, best])
-    frames = (train_frames, val_frames)
-    parts = {part for split in frames for part in split.table["part"]}
-    identity = {
-        "configuration": _without_time(config),
-        "stores": {part: data["stores"][part] for part in sorted(parts)},
-        "splits": {split: data["splits"][split] for split in ("train", "val")},
-        "energy_shift": energy_shift,
-        "statistics": digest(statistics or {}),
-        "processes": processes,
-        "code": fingerprint(__name__, config.potential.partition(":")[0]),
-        "packages": versions(),
-    }
     trainable = any(p.requires_grad for p in potential.parameters())
     if trainable:
-        resume = _resume_point(output / "resume", identity, trainer.global_rank)
         pieces = pieces or _fitting_pieces(potential, train_frames, training, trainer, output / "resume")
     pieces = pieces or 1
     at_once = math.ceil(training.batch_size / processes / pieces)

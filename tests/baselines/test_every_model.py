@@ -28,7 +28,7 @@ from leignn.registry import build_potential
 from leignn.resources import CONFIG
 from leignn.trained import load_trained
 from leignn.training.loss import absolute_errors
-from leignn.training.statistics import starting_point
+from leignn.training.start import starting_point
 from leignn.training.train import train
 
 MODELS = sorted(path.stem for path in (CONFIG / "models").glob("*.yaml"))
@@ -245,7 +245,7 @@ def test_a_trained_checkpoint_predicts_and_runs_in_ase(copper, tmp_path, name) -
     run = resolve_run("oc20_standin", name, "smoke", 0, {"training": protocol})
     potential, train_frames, shift = starting_point(run, stores, splits)
     statistics = potential.compute_statistics(train_frames, shift)
-    train(run, stores, splits, tmp_path / "run", "cpu", statistics)
+    train(run, stores, splits, tmp_path / "run", "cpu")
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     trained = load_trained(checkpoint)
     if list(trained.parameters()):

@@ -9,12 +9,12 @@ import torch
 from ase import Atoms
 from ase.build import bulk, fcc111
 from conftest import make_batch, structures
-from torch_geometric.data import Batch
 
 from baselines.dimenet import DimeNetPlusPlus, SphericalBasis, triplets
 from baselines.fairchem_imports import fairchem_imports
 from baselines.gemnet import GemNetDT, GemNetT
 from baselines.painn import PaiNN, PaiNNDirect
+from leignn.batch import Batch
 from leignn.config.model import load_model
 from leignn.errors import InputError
 from leignn.graph import GraphSpec

@@ -88,7 +88,7 @@ def test_without_statistics_it_is_an_error_also_after_loading() -> None:
     other.load_statistics(STATISTICS)
     other.load_state_dict(unfitted.state_dict())
     for model in (unfitted, other):
-        with pytest.raises(InputError, match="fit-statistics"):
+        with pytest.raises(InputError, match="no statistics of a training split"):
             model(make_batch([Atoms("Cu")], SPEC))
 
 

@@ -46,7 +46,7 @@ def test_without_statistics_it_is_an_error_also_after_loading(name) -> None:
     model, other = build(name, "smoke"), build(name, "smoke")
     other.load_state_dict(model.state_dict())
     for unfitted in (model, other):
-        with pytest.raises(InputError, match="fit-statistics"):
+        with pytest.raises(InputError, match="no statistics of a training split"):
             unfitted(make_batch([Atoms("Li")], SPEC))
 
 

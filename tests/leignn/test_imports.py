@@ -1,4 +1,4 @@
-"""A command does not wait for packages that it does not need: PyTorch, Lightning."""
+"""A command does not wait for packages that it does not need: PyTorch, Lightning, torch-geometric."""
 
 import subprocess
 import sys
@@ -11,7 +11,6 @@ FIGURES_OF_MODELS = {"plot-graphs", "plot-architecture", "plot-messages"}
 WITH_LIGHTNING = {"train"}
 WITH_TORCH = WITH_LIGHTNING | FIGURES_OF_MODELS | {
     "check-reference",
-    "fit-statistics",
     "measure-drift",
     "measure-separation",
     "plan",
@@ -23,7 +22,8 @@ WITH_TORCH = WITH_LIGHTNING | FIGURES_OF_MODELS | {
 
 
 @pytest.mark.parametrize(
-    ("package", "needed_by"), [("torch", WITH_TORCH), ("pytorch_lightning", WITH_LIGHTNING)]
+    ("package", "needed_by"),
+    [("torch", WITH_TORCH), ("pytorch_lightning", WITH_LIGHTNING), ("torch_geometric", set())],
 )
 def test_other_commands_do_not_import(package, needed_by) -> None:
     modules = {name: module for name, (module, _) in commands().items() if name not in needed_by}

@@ -10,8 +10,8 @@ from ase.build import molecule
 from conftest import make_batch, random_crystal, structures
 from scipy.spatial.transform import Rotation
 from torch import Tensor
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN, load_published
 

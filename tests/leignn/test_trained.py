@@ -110,7 +110,7 @@ def test_only_elements_of_the_training_split_are_predicted(copper_checkpoint) ->
 
 
 def test_by_command_unknown_elements_name_their_atom(copper_checkpoint, tmp_path, capsys) -> None:
-    """`simulate` with both engines, `measure-drift`, `measure-separation` and `predict`."""
+    """`simulate` with both engines, `measure-drift` and `predict`."""
     crystal = bulk("Cu", cubic=True)
     crystal.symbols[2] = "Xe"
     start = str(tmp_path / "start.extxyz")
@@ -127,7 +127,6 @@ def test_by_command_unknown_elements_name_their_atom(copper_checkpoint, tmp_path
         (simulate, "start.extxyz: frame 0, atom 2 is Xe"),
         ([*simulate, "--engine", "torchsim"], "start.extxyz: frame 0, atom 2 is Xe"),
         (["measure-drift", *given, "--starts", start], "start.extxyz: frame 0, atom 2 is Xe"),
-        (["measure-separation", *given], "CO, atom 0 is O"),
         (
             ["predict", "--run", str(copper_checkpoint.parent), *output, *data],
             "odd.csv: xenon/7, atom 2 is Xe",

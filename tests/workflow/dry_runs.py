@@ -19,7 +19,6 @@ TABLE3 = {
     "lennard_jones", "deeppot_se", "schnet", "dimenetpp", "forcenet", "gemnet_t", "gemnet_dt", "nequip",
     "leignn",
 }  # fmt: skip
-FITTED_THERE = {"deeppot_se", "gemnet_t", "gemnet_dt", "nequip"}  # as FITTED, of Table 3
 OTHERS = ["solid", "gas"]  # systems of Table 3 beside the melt
 ON_OTHERS = {"schnet", "leignn"}  # of TABLE3, none of them fitted
 SIMULATED = len(TABLE3) + len(OTHERS) * len(ON_OTHERS)
@@ -33,7 +32,6 @@ SEEDS = (
     {model: 3 for model in TRAINED} | {"trivial": 1} | dict.fromkeys(("mace", "dimenetpp", "gemnet_dt"), 2)
 )
 MINI_RUNS = sum(SEEDS.values()) + SIMULATED + 3 * len(COMPARED) - len(COMPARED & TABLE3)
-FITTED = {"trivial", "mace", "painn", "painn_direct", "gemnet_dt"}  # statistics of the training split
 
 
 def snakemake(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:

@@ -57,7 +57,7 @@ EDITS = {
     "a model": ({"baselines/schnet.py": CODE}, FROM_TRAINING | {"build_table"}, ["schnet on oc20_standin"]),
     "the loss": (
         {"leignn/training/loss.py": CODE},
-        FROM_TRAINING | {"build_table", "fit_statistics"},
+        FROM_TRAINING | {"build_table"},
         ["leignn on mine", *(f"{model} on oc20_standin" for model in TABLE1)],
     ),
     "a metric": ({"leignn/evaluation/metrics.py": CODE}, {"score_run", "build_table"}, []),

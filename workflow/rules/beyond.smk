@@ -22,7 +22,7 @@ rule measure_costs:
         gpu=lookup(within=SETTINGS, dpath="gpu"),
     params:
         code=PLAN.code("measure-costs", *PLAN.models_of("beyond")),
-        stores=compared_stores,
+        stores=stores_folder,
     message:
         "Timing the models that are compared past the paper"
     shell:
@@ -57,7 +57,7 @@ rule build_beyond:
 
 rule plot_beyond:
     input:
-        declaration=PLAN.declarations(["beyond"]),
+        declaration=declarations(["beyond"]),
         table=f"{RESULTS}/beyond.csv",
     output:
         shown(f"{RESULTS}/beyond.svg"),

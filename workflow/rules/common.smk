@@ -16,6 +16,10 @@ from leignn.errors import InputError
 from leignn.plan import DRAWN_MODEL, Plan
 from leignn.resources import config_file
 
+# snakemake-storage-plugin-s3 0.3.6 remembers that a folder is not there, also after another machine made it.
+if s3 := sys.modules.get("snakemake_storage_plugin_s3"):
+    s3.StorageObject.is_dir = lambda this: any(this.get_subkeys())
+
 
 @contextmanager
 def in_one_sentence():
@@ -85,7 +89,7 @@ def code_of(command):
 
 def dataset_files(wildcards):
     """The data set's file, and the one with what it shares with others."""
-    return PLAN.dataset(wildcards.dataset).files
+    return [local(file) for file in PLAN.dataset(wildcards.dataset).files]
 
 
 def resolved_run(wildcards):
@@ -102,23 +106,12 @@ def by_length(wildcards):
 
 def model_file(wildcards):
     resolved_run(wildcards)  # a run that cannot be configured is told at once
-    return PLAN.model(wildcards.model).file
+    return local(PLAN.model(wildcards.model).file)
 
 
 def model_environment(wildcards):
     """Conda file of the model's packages."""
     return f"../envs/{PLAN.model(wildcards.model).environment}.yaml"
-
-
-def statistics_input(wildcards):
-    """What the model takes from the training split, if anything."""
-    if not PLAN.model(wildcards.model).statistics:
-        return []
-    return f"{RUN}/statistics.json".format(**wildcards)
-
-
-def statistics_argument(wildcards, input):
-    return ["--statistics", input.statistics] if input.statistics else []
 
 
 def part_of(wildcards):
@@ -146,16 +139,25 @@ def split_rule(wildcards):
     return PLAN.dataset(wildcards.dataset).splits.plain()
 
 
-def raw_root(wildcards):
-    return PLAN.raw_root(wildcards.dataset)
+def raw_root(wildcards, input):
+    """Folder that the parts' paths are relative to, where a storage has put it."""
+    folder = PLAN.raw_root(wildcards.dataset)
+    planned = PLAN.raw_input(wildcards.dataset, wildcards.part)
+    return str(input.raw[0]).removesuffix(planned[0]) + folder if planned else folder
 
 
 def raw_input(wildcards):
     return PLAN.raw_input(wildcards.dataset, wildcards.part)
 
 
-def stores_folder(wildcards):
-    return PLAN.stores_folder(wildcards.dataset)
+def stores_folder(wildcards, input):
+    """Folder of the stores, where a storage has put them."""
+    return str(Path(input.stores[0]).parent)
+
+
+def run_folders(wildcards, input):
+    """Likewise of runs."""
+    return [str(Path(metrics).parent) for metrics in input.metrics]
 
 
 def stores_input(wildcards):
@@ -185,10 +187,6 @@ def drawn(wildcards):
     }
 
 
-def drawn_stores(wildcards):
-    return PLAN.stores_folder(PLAN.drawn_dataset)
-
-
 def drawn_split(wildcards):
     return PLAN.dataset(PLAN.drawn_dataset).test_splits[0]
 
@@ -196,23 +194,24 @@ def drawn_split(wildcards):
 def profiled(wildcards):
     """What `profile` reads: the first data set and all models of Table 1."""
     return {
-        "dataset": PLAN.dataset(PLAN.drawn_dataset).files,
-        "models": [PLAN.model(name).file for name in PLAN.models_of("table1")],
+        "dataset": [local(file) for file in PLAN.dataset(PLAN.drawn_dataset).files],
+        "models": [local(PLAN.model(name).file) for name in PLAN.models_of("table1")],
         "stores": PLAN.stores(PLAN.drawn_dataset),
         "splits": PLAN.splits(PLAN.drawn_dataset),
     }
 
 
-def compared_stores(wildcards):
-    return PLAN.stores_folder(PLAN.compared[0])
+def declarations(names):
+    """Files that declare results. As all that is shipped they are read where they lie, not from a storage."""
+    return [local(file) for file in PLAN.declarations(names)]
 
 
 def table_declaration(wildcards):
-    return PLAN.declarations([wildcards.table])
+    return declarations([wildcards.table])
 
 
 def table_published(wildcards):
-    return config_file(f"published/{wildcards.table}.csv")
+    return local(config_file(f"published/{wildcards.table}.csv"))
 
 
 def table_metrics(wildcards):

@@ -51,7 +51,7 @@ rule download_part:
 
 rule download_archive:
     input:
-        archives=ancient(PLAN.archives_file),
+        archives=ancient(local(PLAN.archives_file)),
     output:
         directory(f"{DATA}/archives/{{archive}}"),
     log:
@@ -114,11 +114,9 @@ rule split_dataset:
     benchmark:
         f"{BENCHMARKS}/split_dataset/{{dataset}}.tsv"
     priority: FIRST_OF_ALL
+    localrule: True
     conda:
         "../envs/light.yaml"
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         code=PLAN.code("split"),
         stores=stores_folder,

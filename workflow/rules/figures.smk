@@ -11,14 +11,12 @@ rule plot_graphs:
         f"{LOGS}/plot_graphs.log",
     benchmark:
         f"{BENCHMARKS}/plot_graphs.tsv"
+    localrule: True
     conda:
         "../envs/torch.yaml"
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         code=PLAN.code("plot-graphs", DRAWN_MODEL),
-        stores=drawn_stores,
+        stores=stores_folder,
         split=drawn_split,
     message:
         "Drawing Figure 1"
@@ -37,11 +35,9 @@ rule plot_architecture:
         f"{LOGS}/plot_architecture.log",
     benchmark:
         f"{BENCHMARKS}/plot_architecture.tsv"
+    localrule: True
     conda:
         "../envs/torch.yaml"
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         code=PLAN.code("plot-architecture", DRAWN_MODEL),
     message:
@@ -60,14 +56,12 @@ rule plot_messages:
         f"{LOGS}/plot_messages.log",
     benchmark:
         f"{BENCHMARKS}/plot_messages.tsv"
+    localrule: True
     conda:
         "../envs/torch.yaml"
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
     params:
         code=PLAN.code("plot-messages", DRAWN_MODEL),
-        stores=drawn_stores,
+        stores=stores_folder,
         split=drawn_split,
     message:
         "Drawing Figure 3"
@@ -92,7 +86,7 @@ rule plot_learning_curves:
         "../envs/light.yaml"
     params:
         code=PLAN.code("plot-learning-curves"),
-        runs=PLAN.run_folders(PLAN.with_runs),
+        runs=run_folders,
     message:
         "Plotting learning curves"
     shell:
@@ -102,7 +96,7 @@ rule plot_learning_curves:
 
 rule plot_complexity:
     input:
-        declaration=PLAN.declarations(["complexity"]),
+        declaration=declarations(["complexity"]),
         table=f"{RESULTS}/complexity.csv",
     output:
         shown(f"{RESULTS}/complexity.svg"),
@@ -149,6 +143,7 @@ rule plot_dynamics:
     input:
         simulations=PLAN.simulation_files(PLAN.simulated, "observables.json"),
         curves=PLAN.simulation_files(PLAN.simulated, "observables.npz"),
+        thermo=PLAN.simulation_files(PLAN.simulated, "thermo.csv"),
         references=PLAN.references(PLAN.simulated),
     output:
         shown(f"{RESULTS}/dynamics.svg"),
@@ -170,7 +165,7 @@ rule plot_dynamics:
 
 rule plot_limitations:
     input:
-        declaration=PLAN.declarations(["limitations"]),
+        declaration=declarations(["limitations"]),
         table=f"{RESULTS}/limitations.csv",
     output:
         shown(f"{RESULTS}/limitations.svg"),

@@ -60,11 +60,9 @@ rule draw_starts:
         f"{LOGS}/draw_starts/{{purpose}}/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/draw_starts/{{purpose}}/{{dataset}}.tsv"
+    localrule: True
     conda:
         "../envs/torch.yaml"
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/data"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/data"),
     params:
         code=PLAN.code("extract-frames"),
         stores=stores_folder,
@@ -77,13 +75,15 @@ rule draw_starts:
         " --manifest {input.splits:q}/{params.split:q}.csv --count {params.starts:q} --output {output:q} > {log:q} 2>&1"
 
 
-# The trajectory and thermo.csv are no outputs: they must survive a job that is killed.
+# The simulation's folder resume/ is no output: it must survive a job that is killed.
 rule simulate_run:
     input:
         checkpoint=f"{RUN}/checkpoint.pt",
         starts=f"{RESULTS}/starts/simulation/{{dataset}}.extxyz",
     output:
         outcome=f"{SIMULATION}/outcome.json",
+        trajectory=f"{SIMULATION}/trajectory.extxyz",
+        thermo=f"{SIMULATION}/thermo.csv",
     log:
         f"{LOGS}/simulate_run/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}/start{{start}}.log",
     benchmark:
@@ -111,6 +111,8 @@ rule simulate_run:
 rule analyse_simulation:
     input:
         outcome=f"{SIMULATION}/outcome.json",
+        trajectory=f"{SIMULATION}/trajectory.extxyz",
+        thermo=f"{SIMULATION}/thermo.csv",
         config=f"{RUN}/config.yaml",
         dataset=ancient(dataset_files),
         reference=f"{DATA}/references/{{dataset}}.npz",
@@ -125,7 +127,7 @@ rule analyse_simulation:
         "../envs/torch.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
+        runtime=60,  # minutes; seconds at scale mini
     params:
         code=PLAN.code("analyse-simulation"),
         analysis=analysis_of,

@@ -5,7 +5,7 @@
 rule profile_models:
     input:
         unpack(profiled),
-        published=config_file("published/complexity.csv"),
+        published=local(config_file("published/complexity.csv")),
     output:
         shown(f"{RESULTS}/complexity.csv"),
     log:
@@ -25,7 +25,7 @@ rule profile_models:
         models=PLAN.models_of("table1"),
         arguments=PLAN.profile_arguments,
         settings=PLAN.settings_argument,
-        stores=drawn_stores,
+        stores=stores_folder,
     message:
         "Profiling the models of Table 1"
     shell:

@@ -35,8 +35,8 @@ rule build_table:
 
 rule check_claims:
     input:
-        claims=config_file("published/claims.yaml"),
-        declarations=PLAN.declarations(PLAN.claimed),
+        claims=local(config_file("published/claims.yaml")),
+        declarations=declarations(PLAN.claimed),
         tables=expand(f"{RESULTS}/{{table}}.csv", table=PLAN.claimed),
     output:
         shown(f"{RESULTS}/claims.csv"),
@@ -59,15 +59,17 @@ rule check_claims:
 
 rule render_page:
     input:
-        declarations=PLAN.declarations(PLAN.results),
+        declarations=declarations(PLAN.results),
         tables=expand(f"{RESULTS}/{{table}}.csv", table=PLAN.tables),
         figures=expand(f"{RESULTS}/{{figure}}.svg", figure=PLAN.figures),
         metrics=PLAN.run_files(PLAN.with_runs, "metrics.json"),
         logs=PLAN.run_files(PLAN.with_runs, "log.csv"),
         records=PLAN.run_files(PLAN.with_runs, "provenance.json"),
-        templates=expand(
-            f"{LIBRARY}/leignn/report/page/{{part}}.j2",
-            part=["page.html", "style.css", "script.js"],
+        templates=local(
+            expand(
+                f"{LIBRARY}/leignn/report/page/{{part}}.j2",
+                part=["page.html", "style.css", "script.js"],
+            )
         ),
     output:
         shown(f"{RESULTS}/index.html"),
@@ -81,7 +83,7 @@ rule render_page:
     params:
         code=PLAN.code("render-page"),
         folder=subpath(output[0], parent=True),
-        runs=PLAN.run_folders(PLAN.with_runs),
+        runs=run_folders,
     message:
         "Rendering the page {output}"
     shell:

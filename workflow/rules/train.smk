@@ -26,42 +26,12 @@ rule configure_run:
         " --settings {params.settings:q} --output {output.config:q} > {log:q} 2>&1"
 
 
-# For models whose configuration says `statistics: true`.
-rule fit_statistics:
-    input:
-        config=f"{RUN}/config.yaml",
-        stores=stores_input,
-        splits=f"{DATA}/splits/{{dataset}}",
-    output:
-        statistics=f"{RUN}/statistics.json",
-    log:
-        f"{LOGS}/fit_statistics/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.log",
-    benchmark:
-        f"{BENCHMARKS}/fit_statistics/{{dataset}}/{{scale}}/{{model}}/seed{{seed}}.tsv"
-    conda:
-        model_environment
-    threads: lookup(within=SETTINGS, dpath="threads/train")
-    resources:
-        mem_mb=lookup(within=SETTINGS, dpath="mem_mb/train"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/train"),
-    params:
-        code=code_of("fit-statistics"),
-        stores=stores_folder,
-    message:
-        "Fitting what {wildcards.model} takes from the training split of {wildcards.dataset}"
-    shell:
-        "python -m leignn fit-statistics --config {input.config:q} --stores {params.stores:q}"
-        " --splits {input.splits:q} --output {output.statistics:q} --threads {threads}"
-        " --record-failure > {log:q} 2>&1"
-
-
 # The run's folder resume/ is no output: it must survive a job that is killed.
 rule train_model:
     input:
         config=f"{RUN}/config.yaml",
         stores=stores_input,
         splits=f"{DATA}/splits/{{dataset}}",
-        statistics=statistics_input,
     output:
         checkpoint=f"{RUN}/checkpoint.pt",
         log=f"{RUN}/log.csv",
@@ -83,10 +53,9 @@ rule train_model:
         code=code_of("train"),
         stores=stores_folder,
         run=subpath(output.checkpoint, parent=True),
-        statistics=statistics_argument,
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} (progress: {log})"
     shell:
         "python -m leignn train --config {input.config:q} --stores {params.stores:q}"
-        " --splits {input.splits:q} --output {params.run:q} {params.statistics:q}"
-        " --threads {threads} --device {resources.device:q} --record-failure > {log:q} 2>&1"
+        " --splits {input.splits:q} --output {params.run:q} --threads {threads}"
+        " --device {resources.device:q} --record-failure > {log:q} 2>&1"

@@ -19,6 +19,7 @@ import numpy as np
 
 from leignn.config.claims import Claim
 from leignn.report.significance import ERRORS, sign_of
+from leignn.report.significant import significant
 
 Verdict = Literal["true", "false", "undecided", "not run"]
 
@@ -44,7 +45,7 @@ class Finding:
 
 def number(value: float) -> str:
     """Four significant digits."""
-    return "–" if np.isnan(value) else f"{value:.4g}"
+    return "–" if np.isnan(value) else significant(value, 4)
 
 
 def _verdict(signs: Sequence[int]) -> Verdict:
@@ -132,7 +133,7 @@ def _over(a: Value, b: Value) -> Value:
 
 def _with_error(found: Value, form: str = "") -> str:
     text = number(found.value) if not form or np.isnan(found.value) else form.format(found.value)
-    return f"{text} ± {found.error:.2g}" if found.error > 0 else text
+    return f"{text} ± {significant(found.error, 2)}" if found.error > 0 else text
 
 
 CHECKS: dict[str, Callable[[Claim, Get, Title], Finding]] = {

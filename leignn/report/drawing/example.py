@@ -7,10 +7,10 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch_geometric.data import Batch
 
 from leignn.arguments import name, output_file
 from leignn.backend import plain
+from leignn.batch import Batch
 from leignn.data.frames import Frames, collate
 from leignn.data.structure import Structure
 from leignn.errors import InputError

@@ -1,6 +1,7 @@
 """Plot what `profile` measured (Figure 4): times, parameters, operations, memory, and how they scale."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from leignn.report.drawing.style import line_of, save_figure
+from leignn.report.significant import significant
 from leignn.report.tables.read import add_table_arguments, declared_table, read_table
 
 TRAINING = "training structures"
@@ -91,19 +93,15 @@ def _bars(axes: list[Axes], rows: pd.DataFrame) -> None:
 
 def _labels(rows: pd.DataFrame, column: str, values: pd.Series) -> list[str]:
     """What stands at the end of each bar."""
-    known = EngFormatter(places=1, sep="") if column == "parameters" else _three_digits
+    known = EngFormatter(places=1, sep="") if column == "parameters" else partial(significant, digits=3)
     texts = ["" if np.isnan(value) else known(value) for value in values]
     if column.endswith("_ms"):
         ratios = (rows[column.replace("_ms", end)] for end in ("_ratio", "_ratio_stderr"))
         for number, (ratio, error, paper) in enumerate(zip(*ratios, rows["published_ratio"], strict=True)):
-            texts[number] += "" if np.isnan(ratio) else f"  ×{ratio:.2g}"
-            texts[number] += f"±{error:.1g}" if error > 0 else ""
+            texts[number] += "" if np.isnan(ratio) else f"  ×{significant(ratio, 2)}"
+            texts[number] += f"±{significant(error, 1)}" if error > 0 else ""
             texts[number] += "" if np.isnan(ratio) or np.isnan(paper) else f" ({paper:g})"
     return texts
-
-
-def _three_digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _curves(axes: list[Axes], own: pd.DataFrame) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from leignn.report.drawing.style import line_of, save_figure, save_gap
+from leignn.report.significant import significant
 from leignn.report.simulations import (
     REFERENCE,
     Simulation,
@@ -72,7 +73,7 @@ def _draw_forces(axis: Axes, reference: dict[str, Any], members: list[Simulation
             label = title if number == 0 else None
             own = np.minimum(own, APART)  # of a model that hardly learnt, the height would hide all others
             axis.plot(_in_pairs(centres), own + shift, linewidth=1.1, label=label, **line_of(title))
-        axis.text(edges[-1], shift + 0.06, element, ha="right", fontsize=9)
+        axis.text(1.02, shift, element, transform=axis.get_yaxis_transform(), fontsize=9)
     axis.set(xlabel="|F| (eV/Å)", ylabel=f"density, of the\nreference's largest, up to {APART}", yticks=[])
     axis.spines[["top", "right"]].set_visible(False)
 
@@ -128,7 +129,7 @@ def _draw_energies(axis: Axes, members: list[Simulation]) -> None:
         axis.fill_between(windows.index, low, high, color=colour, alpha=0.25, lw=0)
         axis.plot(windows.index, mean, color=colour, linewidth=1.1)
     _lanes(axis, members)
-    axis.set(xlabel=f"time (ps)\ntotal energy − first; a lane is ±{largest:.3g} meV/atom high")
+    axis.set(xlabel=f"time (ps)\ntotal energy − first; a lane is ±{significant(largest, 3)} meV/atom high")
 
 
 def _windows(simulation: Simulation) -> pd.DataFrame:

@@ -14,7 +14,11 @@ from leignn.arguments import output_file
 from leignn.report.drawing.style import line_of, save_figure
 from leignn.report.runs import LEARNING_CURVES, TRIVIAL, Run, load_runs
 
-FORCES = "val_forces_mae_mev_per_ang"
+# What scoring leaves with every run, by curve: its metric and its name in the legend.
+TRIVIAL_ERRORS = {
+    "val_energy_mae_mev": ("mean_energy_mae_mev", "Mean energy"),
+    "val_forces_mae_mev_per_ang": ("zero_forces_mae_mev_per_ang", "Zero forces"),
+}
 LEVEL: dict[str, Any] = {"color": "0.5", "linestyle": (0, (6, 3)), "linewidth": 1}
 
 
@@ -30,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
 def plot_learning_curves(runs: list[Run], output: Path) -> None:
     """Draw each model's mean over its seeds, and the band from the best seed to the worst.
 
-    The trivial predictor is a dashed line; where it was not run, zero forces on the test split. Beside each
+    The trivial predictor is a dashed line; where it was not run, its errors on the test split. Beside each
     panel stand its models.
     """
     datasets = list(dict.fromkeys(run.config.dataset for run in runs))
@@ -47,8 +51,9 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
         for axis, (column, label) in zip(row, LEARNING_CURVES.items(), strict=True):
             for title, log in logs.items():
                 _draw(axis, log.dropna(subset=column), column, title)
-            if TRIVIAL not in logs and column == FORCES and (level := _zero_forces(members)) is not None:
-                axis.axhline(level, **LEVEL, label="Zero forces, test split")
+            metric, prediction = TRIVIAL_ERRORS[column]
+            if TRIVIAL not in logs and (level := _on_test(members, metric)) is not None:
+                axis.axhline(level, **LEVEL, label=f"{prediction}, test split")
             axis.set(xlabel="optimiser steps", ylabel=label, yscale="log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))  # decades: fewer, all
@@ -79,10 +84,10 @@ def _draw(axis: Axes, log: pd.DataFrame, column: str, title: str) -> None:
     )
 
 
-def _zero_forces(members: list[Run]) -> float | None:
-    """Mean absolute force (meV/Å) on the first test split, as scoring found it."""
+def _on_test(members: list[Run], metric: str) -> float | None:
+    """A trivial predictor's error on the first test split, as scoring found it."""
     splits = [split for run in members for split in run.metrics["splits"].values()]
-    return next((split["zero_forces_mae_mev_per_ang"] for split in splits), None)
+    return next((split[metric] for split in splits), None)
 
 
 def _legend(axis: Axes) -> None:

@@ -10,8 +10,8 @@ import torch
 from ase.data import chemical_symbols
 from matplotlib.axes import Axes
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
+from leignn.batch import Batch
 from leignn.errors import RunFailedError
 from leignn.model import LEIGNN
 from leignn.report.drawing import example

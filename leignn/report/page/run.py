@@ -8,6 +8,7 @@ import yaml
 
 from leignn.report.drawing.palette import look
 from leignn.report.runs import LEARNING_CURVES, Run
+from leignn.report.significant import significant
 
 LOG_ROWS = 50  # the last evaluations of a run
 
@@ -39,7 +40,9 @@ def shown_run(run: Run, runs: list[Run]) -> dict[str, Any]:
         "steps": run.metrics["steps"],
         "curves": [curve for column in LEARNING_CURVES if (curve := _curve(log, column)) is not None],
         "log_columns": [LEARNING_CURVES.get(column, column) for column in log.columns],
-        "log_rows": [[f"{value:.4g}" for value in row] for row in log.tail(LOG_ROWS).itertuples(index=False)],
+        "log_rows": [
+            [significant(value, 4) for value in row] for row in log.tail(LOG_ROWS).itertuples(index=False)
+        ],
     }
 
 
@@ -55,8 +58,8 @@ def _curve(log: pd.DataFrame, column: str) -> dict[str, Any] | None:
     return {
         "title": LEARNING_CURVES[column],
         "points": " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)),
-        "low": f"{low:.4g}",
-        "high": f"{high:.4g}",
+        "low": significant(low, 4),
+        "high": significant(high, 4),
         "first": f"{steps[0]:.0f}",
         "last": f"{steps[-1]:.0f}",
     }

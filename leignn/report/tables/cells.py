@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from leignn.config.result import Column, Table
+from leignn.report.significant import significant
 from leignn.report.tables.columns import Place
 from leignn.report.tables.special import IMPROVEMENT, RANK_CORRELATION
 
@@ -95,7 +96,7 @@ def printed_number(value: Any, column: Column) -> str:
         return str(value)
     number = float(value)
     if column.decimals is None:
-        return f"{number:.4g}" if number % 1 and abs(number) < 1e4 else f"{number:,.0f}"
+        return significant(number, 4) if number % 1 else f"{number:,.0f}"
     if abs(number) < 10**-column.decimals:
         return f"{number:.1g}"
     whole = column.whole_from is not None and abs(number) >= column.whole_from

@@ -11,9 +11,9 @@ from ase.build import bulk, fcc111
 from conftest import make_batch, random_crystal
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch_geometric.data import Batch
 
 from leignn.backend import accelerate, compiled, messages, plain
+from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN, LocalMessagePassing
 

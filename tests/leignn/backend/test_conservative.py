@@ -8,11 +8,11 @@ from ase import Atoms
 from ase.build import fcc111
 from conftest import make_batch, random_crystal
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 
 from leignn.backend import accelerate, compiled, plain, smooth_messages
 from leignn.backend.smooth_band import SmoothBand
 from leignn.backend.smooth_messages import MessageSums
+from leignn.batch import Batch
 from leignn.conservative import ConservativeLEIGNN, SmoothBasis, SmoothMessagePassing
 from leignn.graph import GraphSpec
 

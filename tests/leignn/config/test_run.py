@@ -13,7 +13,6 @@ from leignn.config.model import find_model, load_model, model_names
 from leignn.config.run import RunConfig, load_run_config, merged_simulation, resolve_run
 from leignn.errors import InputError
 from leignn.graph import GraphSpec
-from leignn.potential import Potential
 from leignn.registry import build_potential
 from leignn.resources import CONFIG
 
@@ -105,8 +104,6 @@ def test_every_model_file_has_every_scale_and_builds() -> None:
             potential = build_potential(
                 model.potential, GraphSpec(6.0, 20), hyperparameters, model.environment
             )
-            statistics = type(potential).load_statistics is not Potential.load_statistics
-            assert model.statistics == statistics
             counts[scale] = sum(parameter.numel() for parameter in potential.parameters())
         stated = re.search(r"# Parameters: ([\d ]+) at paper, ([\d ]+) at mini", path.read_text())
         if stated or counts["paper"]:

@@ -33,7 +33,7 @@ def labels(seed: int = 0) -> dict[str, np.ndarray]:
 
 def metrics_of(data: dict[str, np.ndarray]) -> dict:
     sums = MetricSums()
-    sums.add(Predicted(**data, natoms=NATOMS))
+    sums.add(Predicted(**data, natoms=NATOMS, mean_energy=0.2))
     return sums.metrics()
 
 
@@ -52,6 +52,7 @@ def test_means_over_what_is_free_and_labelled() -> None:
     assert found["zero_forces_mae_mev_per_ang"] == pytest.approx(
         1e3 * np.abs(data["true_forces"][rows]).mean(), rel=1e-6
     )
+    assert found["mean_energy_mae_mev"] == pytest.approx(1e3 * (0.3 + 1.2) / 2)
     cosine = torch.cosine_similarity(
         torch.tensor(data["forces"][rows]), torch.tensor(data["true_forces"][rows])
     )
@@ -75,7 +76,7 @@ def test_sums_do_not_depend_on_the_chunks() -> None:
     for structures, atoms in ((slice(0, 1), slice(0, 3)), (slice(1, 3), slice(3, 9))):
         per_structure = {k: data[k][structures] for k in ("energy", "true_energy")}
         per_atom = {k: data[k][atoms] for k in ("forces", "true_forces", "fixed")}
-        sums.add(Predicted(**per_structure, **per_atom, natoms=NATOMS[structures]))
+        sums.add(Predicted(**per_structure, **per_atom, natoms=NATOMS[structures], mean_energy=0.2))
     for name, value in metrics_of(data).items():
         assert sums.metrics()[name] == pytest.approx(value), name
 
@@ -92,16 +93,16 @@ def test_no_label_is_no_number() -> None:
 def test_foreign_predictions_are_refused(tmp_path) -> None:
     (tmp_path / "id.npz").write_bytes(b"nothing")
     with pytest.raises(InputError, match="id.npz is damaged"):
-        score_split(tmp_path / "id.npz", [])
+        score_split(tmp_path / "id.npz", [], 0.0)
     write_arrays(tmp_path / "id.npz", {"energy": np.zeros(3)})
     with pytest.raises(InputError, match="id.npz holds no predictions: no array 'forces'"):
-        score_split(tmp_path / "id.npz", [])
+        score_split(tmp_path / "id.npz", [], 0.0)
     write_arrays(tmp_path / "id.npz", {"energy": np.zeros(3), "forces": np.zeros((2, 3))})
     with pytest.raises(InputError, match="3 structures, its manifest 0"):
-        score_split(tmp_path / "id.npz", [])
+        score_split(tmp_path / "id.npz", [], 0.0)
     np.savez(tmp_path / "id.npz", energy=np.zeros(0), forces=np.zeros((0, 3)))
     with pytest.raises(InputError, match="id.npz is damaged or was edited"):
-        score_split(tmp_path / "id.npz", [])
+        score_split(tmp_path / "id.npz", [], 0.0)
 
 
 def test_a_new_metric_is_one_function(monkeypatch) -> None:

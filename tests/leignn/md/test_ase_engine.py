@@ -40,11 +40,13 @@ def test_a_killed_simulation_ends_with_the_same_bytes(copper_checkpoint, tmp_pat
     assert one["status"] == "finished"
     with pytest.raises(KeyboardInterrupt):
         simulate_one(copper(Killed(copper_checkpoint)), settings, killed)
-    assert len((killed / "thermo.csv").read_text().splitlines()) > 80 / 2 + 2  # beyond the last state
+    assert (
+        len((killed / "resume" / "thermo.csv").read_text().splitlines()) > 80 / 2 + 2
+    )  # beyond the last state
     simulate_one(copper(LEIGNNCalculator(copper_checkpoint)), settings, killed)
     for name in ("trajectory.extxyz", "thermo.csv"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
-    assert not (killed / "state.npz").exists()
+    assert not (killed / "resume").exists()
 
 
 def test_nose_hoover_is_ases_with_the_mass_of_the_protocol(tmp_path) -> None:

@@ -53,7 +53,7 @@ def test_a_simulation_that_breaks_stops_and_says_why(tmp_path) -> None:
 def test_another_simulation_begins_anew_and_says_so(tmp_path, capsys, other) -> None:
     with pytest.raises(KeyboardInterrupt):
         simulate_one(copper(Interrupted(50)), protocol("langevin"), tmp_path)
-    assert (tmp_path / "state.npz").exists()
+    assert (tmp_path / "resume" / "state.npz").exists() and not (tmp_path / "trajectory.extxyz").exists()
     if other == "seed":
         simulate_one(copper(EMT()), protocol("langevin"), tmp_path, seed=2)
     elif other == "settings":
@@ -63,7 +63,7 @@ def test_another_simulation_begins_anew_and_says_so(tmp_path, capsys, other) -> 
     assert "beginning anew" in capsys.readouterr().out
     frames = ase.io.read(tmp_path / "trajectory.extxyz", ":")
     assert len(frames) == (3 if other == "settings" else 61)
-    assert not (tmp_path / "state.npz").exists()
+    assert not (tmp_path / "resume").exists()
 
 
 def test_what_stopped_for_its_time_goes_on_with_more_to_the_same_numbers(tmp_path) -> None:
@@ -73,7 +73,7 @@ def test_what_stopped_for_its_time_goes_on_with_more_to_the_same_numbers(tmp_pat
     assert len(ase.io.read(short / "trajectory.extxyz", ":")) == 2
     outcome = simulate_one(copper(EMT()), protocol("langevin", max_hours=9), short)
     assert (outcome["status"], outcome["steps"]) == ("finished", 120)
-    assert not (short / "state.npz").exists()
+    assert not (short / "resume").exists()
     simulate_one(copper(EMT()), protocol("langevin"), straight)
     # EMT's own neighbour list is another after a restart, which sums in another order.
     one, other = (np.loadtxt(run / "thermo.csv", delimiter=",", skiprows=1) for run in (short, straight))
@@ -83,6 +83,7 @@ def test_what_stopped_for_its_time_goes_on_with_more_to_the_same_numbers(tmp_pat
 
 
 def test_a_damaged_state_is_named(tmp_path) -> None:
-    (tmp_path / "state.npz").write_bytes(b"PK")
+    (tmp_path / "resume").mkdir()
+    (tmp_path / "resume" / "state.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match="state.npz is damaged .*remove it"):
         simulate_one(copper(EMT()), protocol("langevin"), tmp_path)

@@ -72,7 +72,7 @@ def stopped(copper_checkpoint, tmp_path, monkeypatch):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(Record, "save", interrupted)
             cli.main(command)
-        assert (tmp_path / "md" / "state.npz").exists()
+        assert (tmp_path / "md" / "resume" / "state.npz").exists()
         return command
 
     return made
@@ -85,7 +85,8 @@ def test_what_a_simulation_depends_on_has_changed(
 ) -> None:
     """Under the same names; another frame in the file of starts is nothing."""
     command = stopped(engine)
-    started = ase.io.read(tmp_path / "md" / ("" if engine == "ase" else "seed1") / "trajectory.extxyz", 0)
+    folder = tmp_path / "md" / ("" if engine == "ase" else "seed1")
+    started = ase.io.read(folder / "resume" / "trajectory.extxyz", 0)
     if what == "checkpoint":
         trained = load_trained(tmp_path / "checkpoint.pt")
         trained.energy_shift = 2.0
@@ -101,7 +102,6 @@ def test_what_a_simulation_depends_on_has_changed(
     capsys.readouterr()
     assert cli.main(command) == 0
     said = capsys.readouterr().out
-    folder = tmp_path / "md" / ("" if engine == "ase" else "seed1")
     frames = ase.io.read(folder / "trajectory.extxyz", ":")
     assert len(frames) == 61
     if what == "nothing":

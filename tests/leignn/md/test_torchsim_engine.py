@@ -108,7 +108,7 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path, thermostat) -> None:
         for name in FILES:
             files = [tmp_path / folder / f"seed{seed}" / name for folder in ("whole", "killed")]
             assert files[0].read_bytes() == files[1].read_bytes()
-    assert not (tmp_path / "killed" / "state.npz").exists()
+    assert not (tmp_path / "killed" / "resume").exists()
 
 
 def test_what_cannot_be_simulated_together(tmp_path) -> None:

@@ -32,7 +32,7 @@ def test_a_failed_prediction_is_recorded_whole(copper, tmp_path, monkeypatch) ->
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(config("trivial").plain()))
-    train(config("trivial"), stores, splits, folder, "cpu", {"mean_energy": 1.0})
+    train(config("trivial"), stores, splits, folder, "cpu")
     forward, calls = MeanEnergyZeroForces.forward, []
 
     def refusing(self, batch):
@@ -106,10 +106,8 @@ def test_a_failed_run_is_recorded_up_to_the_table(copper, tmp_path, monkeypatch,
     (tmp_path / "foreign.py").write_text("import absent_package")
     monkeypatch.setattr("baselines.__path__", [*baselines.__path__, str(tmp_path)])
     paths = ["--stores", str(stores), "--splits", str(splits)]
-    fitting = ["fit-statistics", "--config", f"{folder}/config.yaml", *paths]
-    assert cli.main([*fitting, "--output", f"{folder}/statistics.json", "--record-failure"]) == 0
     training = ["train", "--config", f"{folder}/config.yaml", *paths, "--output", str(folder)]
-    training += ["--statistics", f"{folder}/statistics.json", "--device", "cpu"]
+    training += ["--device", "cpu"]
     assert cli.main(training) == 2
     assert not (folder / "checkpoint.pt").exists()
     assert cli.main([*training, "--record-failure"]) == 0

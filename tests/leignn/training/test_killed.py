@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from leignn.config.run import load_run_config
 from leignn.config.training import Training
-from leignn.training.statistics import starting_point
+from leignn.training.start import starting_point
 from leignn.training.train import train
 import torch
 torch.set_num_threads(1)

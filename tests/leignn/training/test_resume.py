@@ -1,4 +1,4 @@
-"""A stopped training goes on only with the data, the statistics and the code that it began with."""
+"""A stopped training goes on only with the data and the code that it began with."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def data(copper, tmp_path) -> tuple[Path, Path]:
 def stopped(data: tuple[Path, Path], run: Path) -> None:
     """A training that is interrupted after its second evaluation."""
     with interrupted_after(20):
-        train(run_config(PROTOCOL, hyperparameters=SMALL), *data, run, "cpu", {"a": 1})
+        train(run_config(PROTOCOL, hyperparameters=SMALL), *data, run, "cpu")
     assert (run / "resume" / "last.ckpt").exists()
 
 
@@ -58,7 +58,6 @@ CHANGES = {
     "stores.all": changed_store,
     "splits.train": changed_split("train"),
     "splits.val": changed_split("val"),
-    "statistics": lambda data, settings: settings.update(statistics={"a": 2}),
     "configuration.training.learning_rate": lambda data, settings: settings.update(learning_rate=1e-5),
     "code": lambda data, settings: settings["patch"].setattr(module, "fingerprint", lambda *modules: "other"),
     "packages.torch": lambda data, settings: settings["patch"].setattr(
@@ -72,11 +71,11 @@ module_versions = module.versions
 def test_what_a_training_depends_on_has_changed(data, tmp_path, monkeypatch, capsys, what) -> None:
     run = tmp_path / "run"
     stopped(data, run)
-    settings = {"patch": monkeypatch, "statistics": {"a": 1}}
+    settings = {"patch": monkeypatch}
     CHANGES[what](data, settings)
     rate = {"learning_rate": settings["learning_rate"]} if "learning_rate" in settings else {}
     capsys.readouterr()
-    train(run_config(PROTOCOL | rate, hyperparameters=SMALL), *data, run, "cpu", settings["statistics"])
+    train(run_config(PROTOCOL | rate, hyperparameters=SMALL), *data, run, "cpu")
     said = capsys.readouterr().out
     assert f"is of another {what}" in said and "beginning anew" in said
     assert pd.read_csv(run / "log.csv")["step"].tolist() == [10, 20, 30]
@@ -89,7 +88,7 @@ def test_nothing_has_changed(data, tmp_path, monkeypatch, capsys) -> None:
     changed_split("test")(data, {})
     write_store(data[0] / "other", [copper_frames()[:2]], {})
     write_store(data[0] / "all", [copper_frames()], {})
-    train(run_config(PROTOCOL, hyperparameters=SMALL), *data, run, "cpu", {"a": 1})
+    train(run_config(PROTOCOL, hyperparameters=SMALL), *data, run, "cpu")
     assert "resuming from" in capsys.readouterr().out
 
 

@@ -16,7 +16,6 @@ from leignn.evaluation.predict import predict
 from leignn.trained import load_trained, potential_of
 from leignn.training.callbacks import ExponentialMovingAverage
 from leignn.training.loss import absolute_errors
-from leignn.training.statistics import starting_point
 from leignn.training.train import train
 
 
@@ -63,9 +62,7 @@ def test_training_beats_the_trivial_predictor_and_runs_in_ase(copper, tmp_path, 
     errors = {}
     for name in (model, "trivial"):
         run = config(name, max_steps=200)
-        potential, train_frames, shift = starting_point(run, stores, splits)
-        statistics = potential.compute_statistics(train_frames, shift)
-        train(run, stores, splits, tmp_path / name, "cpu", statistics)
+        train(run, stores, splits, tmp_path / name, "cpu")
         errors[name] = pd.read_csv(tmp_path / name / "log.csv").iloc[-1]
     for quantity in ("val_energy_mae_mev", "val_forces_mae_mev_per_ang"):
         assert errors[model][quantity] < 0.7 * errors["trivial"][quantity]
@@ -126,9 +123,7 @@ def test_forces_of_schnet_are_the_gradient_of_its_energy(copper) -> None:
 def test_energies_relative_to_the_training_mean(copper, tmp_path) -> None:
     stores, splits = copper
     run = config("trivial", energy_target="minus_train_mean")
-    potential, train_frames, shift = starting_point(run, stores, splits)
-    statistics = potential.compute_statistics(train_frames, shift)
-    train(run, stores, splits, tmp_path / "run", "cpu", statistics)
+    train(run, stores, splits, tmp_path / "run", "cpu")
     trained = load_trained(tmp_path / "run" / "checkpoint.pt")
     expected = np.nanmean([s.energy for s in copper_frames()[:40]])
     assert trained.energy_shift == pytest.approx(expected)

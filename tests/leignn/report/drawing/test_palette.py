@@ -140,8 +140,9 @@ def test_each_panel_of_learning_curves_has_its_own_models(tmp_path) -> None:
     assert svg.count(f">{TRIVIAL}<") == 2 and svg.count(">LEIGNN<") == 2 and "2 seeds" in svg
 
 
-def test_where_the_trivial_predictor_was_not_run_zero_forces_stand_for_it(tmp_path) -> None:
-    """With the test split's mean absolute force, which scoring leaves with every run."""
+def test_where_the_trivial_predictor_was_not_run_its_errors_stand_for_it(tmp_path) -> None:
+    """Those of the test split, which scoring leaves with every run."""
     plot_learning_curves(load_runs([make_run(tmp_path, "leignn", "LEIGNN")]), tmp_path / "curves.svg")
     svg = (tmp_path / "curves.svg").read_text()
-    assert svg.count(">Zero forces, test split<") == 1 and TRIVIAL not in svg
+    assert svg.count(">Zero forces, test split<") == svg.count(">Mean energy, test split<") == 1
+    assert TRIVIAL not in svg

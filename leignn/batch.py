@@ -1,0 +1,31 @@
+"""A batch of structures: named tensors that are moved and copied together."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+class Batch(SimpleNamespace):
+    """Joined structures' tensors, and plain numbers: see :meth:`leignn.potential.Potential.forward`.
+
+    It needs PyTorch alone: torch-geometric's class of this name, which would do, takes longer to import
+    than most jobs compute.
+    """
+
+    def __contains__(self, name: str) -> bool:
+        return name in vars(self)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same batch on a device; tensors that are there already are shared."""
+        return self._with(lambda tensor: tensor.to(device))
+
+    def clone(self) -> Self:
+        """A batch that shares no memory with this one."""
+        return self._with(torch.clone)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Self:
+        own = vars(self).items()
+        return type(self)(**{n: change(value) if isinstance(value, Tensor) else value for n, value in own})
