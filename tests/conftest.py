@@ -109,6 +109,16 @@ def random_checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def conserving_checkpoint(tmp_path_factory) -> Path:
+    """A small LEIGNN-C of random weights in float64."""
+    config = resolve_run("oc20_standin", "leignn_c", "smoke", 0, {"training": {"precision": "64-true"}})
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    TrainedPotential(potential_of(config), config, 1.5, range(1, 119)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def copper_checkpoint(copper, tmp_path_factory) -> Path:
     """A checkpoint of a small LEIGNN, hardly trained."""
     protocol = {"learning_rate": 1e-3, "batch_size": 8, "evaluate_every": 20, "max_steps": 20}

@@ -1,7 +1,5 @@
 """The ASE calculator: what it keeps between calls changes nothing, and what wrapping is about."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -16,9 +14,7 @@ from ase.optimize import BFGS
 from conftest import make_batch, structures
 
 from leignn import LEIGNNCalculator
-from leignn.config.run import resolve_run
 from leignn.errors import InputError
-from leignn.trained import TrainedPotential, potential_of
 
 
 def forces(calculator: LEIGNNCalculator, atoms: Atoms) -> np.ndarray:
@@ -55,16 +51,6 @@ def test_atoms_that_left_the_cell(random_checkpoint) -> None:
     assert np.abs(forces(ocp, moved) - forces(right, atoms)).max() > 0.01 * largest
     free = molecule("CH3OH")  # without a cell there is nothing to leave
     np.testing.assert_array_equal(forces(ocp, free), forces(right, free))
-
-
-@pytest.fixture(scope="module")
-def conserving_checkpoint(tmp_path_factory) -> Path:
-    """A small LEIGNN-C of random weights in float64."""
-    config = resolve_run("oc20_standin", "leignn_c", "smoke", 0, {"training": {"precision": "64-true"}})
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
-    TrainedPotential(potential_of(config), config, 1.5, range(1, 119)).save(path)
-    return path
 
 
 def test_stress_is_that_of_differences(conserving_checkpoint) -> None:

@@ -324,7 +324,7 @@ def test_heavy_jobs_say_what_they_take(project) -> None:
     assert len(blocks) > 25
     for name, block in blocks:
         local = "localrule: True" in block
-        assert local != all(f"{key}=lookup(" in block for key in ("mem_mb", "runtime")), name
+        assert local != all(f" {key}=" in block for key in ("mem_mb", "runtime")), name
         assert block.count("\n") < 50, name
         if name in ("train_model", "predict_run", "simulate_run", "profile_models"):
             assert "gpu=lookup(" in block

@@ -51,7 +51,7 @@ rule score_run:
         "../envs/torch.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
+        runtime=60,  # minutes; seconds at scale mini
     params:
         code=PLAN.code("score"),
         stores=stores_folder,

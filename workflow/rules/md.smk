@@ -127,7 +127,7 @@ rule analyse_simulation:
         "../envs/torch.yaml"
     resources:
         mem_mb=lookup(within=SETTINGS, dpath="mem_mb/predict"),
-        runtime=lookup(within=SETTINGS, dpath="runtime/predict"),
+        runtime=60,  # minutes; seconds at scale mini
     params:
         code=PLAN.code("analyse-simulation"),
         analysis=analysis_of,

@@ -29,6 +29,7 @@ REPORTERS = []
 
 
 onstart:
+    warn_of_slurm()
     REPORTERS.append(running_progress())
     REPORTERS[-1].start()
 
