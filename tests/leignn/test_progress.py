@@ -141,6 +141,7 @@ def test_in_a_log_it_is_a_line_now_and_then_until_it_is_stopped(monkeypatch) -> 
 
 
 SNAKEFILE = """
+include: "{root}/workflow/rules/slurm.smk"
 include: "{root}/workflow/rules/progress.smk"
 
 

@@ -77,12 +77,11 @@ def _slab() -> str:
 
 
 def md17() -> dict[str, bytes]:
-    """A file a molecule, ``z``, ``R``, ``E``, ``F`` in kcal/mol and what it is: sgdml.org, "Datasets". The
-    protocol takes 1000 frames for training and validation."""
+    """A file a molecule, ``z``, ``R``, ``E``, ``F`` in kcal/mol and what it is: sgdml.org, "Datasets"."""
     found = {}
     for key, archive in ARCHIVES.items():
         if key.startswith("md17_"):
-            arrays = _molecule(key, 1010)
+            arrays = _molecule(key, 30)
             content = {
                 "type": "d",
                 "name": key.removeprefix("md17_"),
@@ -104,20 +103,20 @@ def rmd17() -> dict[str, bytes]:
     files = {"rmd17/readme.txt": b"The revised MD17 dataset."}
     names = [key.removeprefix("md17_") for key in ARCHIVES if key.startswith("md17_")]
     for name in names:
-        arrays = _molecule(name, 120)
+        arrays = _molecule(name, 30)
         content = {
             "nuclear_charges": arrays["numbers"],
             "coords": arrays["pos"],
             "energies": arrays["energy"],
             "forces": arrays["forces"],
-            "old_indices": np.arange(120) * 3,
+            "old_indices": np.arange(30) * 3,
             "old_energies": arrays["energy"],
             "old_forces": arrays["forces"],
         }
         files[f"rmd17/npz_data/rmd17_{name}.npz"] = _npz(content)
     for split in range(1, 6):
-        order = RNG.permutation(120)
-        for part, rows in (("train", order[:100]), ("test", order[100:])):
+        order = RNG.permutation(30)
+        for part, rows in (("train", order[:20]), ("test", order[20:])):
             files[f"rmd17/splits/index_{part}_0{split}.csv"] = "".join(f"{row}\n" for row in rows).encode()
     first, second, *_ = [ARCHIVES["rmd17"]["url"], *ARCHIVES["rmd17"]["mirrors"]]
     return {place_of(first): b"", place_of(second): _tar(files, "bz2")}
@@ -126,11 +125,11 @@ def rmd17() -> dict[str, bytes]:
 def iso17(folder: Path) -> dict[str, bytes]:
     """``iso17/`` with ASE databases and files of row ids: SchNetPack's ``datasets/iso17.py``, and
     ``preprocess_iso17.py`` of the paper's authors."""
-    counts = {"reference": 40, "reference_eq": 2, "test_within": 8, "test_other": 8, "test_eq": 2}
+    counts = {"reference": 20, "reference_eq": 2, "test_within": 8, "test_other": 8, "test_eq": 2}
     files = {f"iso17/{name}.db": _database(folder / f"{name}.db", count) for name, count in counts.items()}
-    ids = RNG.permutation(40) + 1
-    files["iso17/train_ids.txt"] = "".join(f"{row}\n" for row in ids[:32]).encode()
-    files["iso17/validation_ids.txt"] = "".join(f"{row}\n" for row in ids[32:]).encode()
+    ids = RNG.permutation(20) + 1
+    files["iso17/train_ids.txt"] = "".join(f"{row}\n" for row in ids[:15]).encode()
+    files["iso17/validation_ids.txt"] = "".join(f"{row}\n" for row in ids[15:]).encode()
     return {place_of(ARCHIVES["iso17"]["url"]): _tar(files, "gz")}
 
 
