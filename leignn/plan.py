@@ -71,6 +71,8 @@ class Plan:
     def check(self) -> None:
         """Raise :class:`InputError` unless every run and every simulation can be configured."""
         shown, settings = self.configuration, self.run_settings
+        for name in shown.sizes:
+            self.model(name)
         for name, result in self.results.items():
             for model in self.models_of(name):
                 self.model(model)
@@ -164,9 +166,7 @@ class Plan:
     def run_settings(self) -> RunSettings:
         """What the configuration says about every run."""
         shown = self.configuration
-        return RunSettings(
-            baselines=shown.baselines, scale_training=shown.scale_training, training=shown.training
-        )
+        return RunSettings(**{key: getattr(shown, key) for key in RunSettings.model_fields})
 
     @property
     def settings_argument(self) -> str:

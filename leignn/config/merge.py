@@ -7,7 +7,7 @@ Layers, of which a later one wins: base → data set → scale → model → use
 - *scale*: ``config/scales/<scale>.yaml`` (``scale_training``, ``scale_simulation``), then what the data
   set's file has for that scale alone;
 - *model*: its file's settings for that scale, then those for the data set's benchmark;
-- *user*: the configuration's ``training`` and ``simulation``, from ``--config`` or ``--configfile``.
+- *user*: the configuration's ``training``, ``sizes`` and ``simulation``, by ``--config`` or ``--configfile``.
 
 The workflow's own configuration likewise: ``config/config.yaml`` → the scale's file → the user's.
 A layer says only what differs: :func:`merge` goes key by key, also inside mappings; anything else

@@ -16,6 +16,7 @@ from leignn.config.base import Scale, Strict
 from leignn.config.dataset import DATASET_HELP, Dataset, Graph, load_dataset
 from leignn.config.merge import merge
 from leignn.config.model import MODEL_HELP, Baselines, Hyperparameters, Model, load_model
+from leignn.config.names import Name
 from leignn.config.simulation import Simulation
 from leignn.config.training import SomeTraining, Training
 from leignn.errors import InputError
@@ -32,6 +33,8 @@ class RunSettings(Strict):
     """the scale's overrides of the protocol"""
     training: SomeTraining = {}
     """the user's: the last word"""
+    sizes: dict[Name, Hyperparameters] = {}
+    """likewise the hyperparameters of single models"""
 
 
 class DatasetInfo(Strict):
@@ -105,7 +108,10 @@ def merged_run(dataset: Dataset, model: Model, scale: Scale, seed: int, settings
         "title": model.title,
         "potential": model.potential,
         "environment": model.environment,
-        "hyperparameters": merge(*model.layers("hyperparameters", scale, benchmark, settings.baselines)),
+        "hyperparameters": merge(
+            *model.layers("hyperparameters", scale, benchmark, settings.baselines),
+            settings.sizes.get(model.name, {}),
+        ),
         "graph": merge(dataset.graph.plain(), *model.layers("graph", scale, benchmark, settings.baselines)),
         "training": training,
         "dataset_info": info,

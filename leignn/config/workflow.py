@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 
 from leignn.config.base import Scale, Strict, load_yaml
 from leignn.config.merge import merge
-from leignn.config.model import Baselines
+from leignn.config.model import Baselines, Hyperparameters
 from leignn.config.names import Folder, Name, OptionalName
 from leignn.config.result import DEFAULT, Result
 from leignn.config.simulation import SomeSimulation
@@ -148,6 +148,9 @@ class Configuration(Strict):
     """the scale's overrides of every data set's protocol"""
     training: SomeTraining = {}
     """yours: the last word"""
+    sizes: dict[Name, Hyperparameters] = {}
+    """yours: hyperparameters of a model in place of those of the scale, such as
+    `{leignn_c: {hidden_channels: 128}}`"""
     threads: Threads
     """CPU threads of one job"""
     gpu: NonNegativeInt

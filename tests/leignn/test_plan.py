@@ -91,6 +91,14 @@ def test_settings_reach_the_commands(elsewhere) -> None:
     assert "--steps 20 --every 10" in arguments and "--thermostat nose-hoover" in arguments
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("e2gnn", "another name of the model 'leignn'"), ("leinn", "leinn")]
+)
+def test_sizes_of_no_models_name(elsewhere, name, words) -> None:
+    with pytest.raises(InputError, match=words):
+        Plan.of({"sizes": {name: {"hidden_channels": 128}}})
+
+
 def test_raw_files_of_the_users_are_inputs_where_they_are(elsewhere) -> None:
     plan = Plan.of({"samples_dir": "mine"})
     assert plan.raw_input("lips_sample", "all") == []

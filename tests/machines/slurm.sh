@@ -79,7 +79,8 @@ import sys
 from pathlib import Path
 import pandas as pd
 local, other = map(Path, sys.argv[1:])
-found = [path.name for path in sorted(local.glob("*.csv")) if path.name in ("limitations.csv", "symmetry.csv") or path.stem[-1].isdigit()]
+tables = ("table1", "table2", "table3", "limitations", "symmetry")
+found = [f"{name}.csv" for name in tables if (local / f"{name}.csv").exists()]
 assert found, "no table to compare"
 for name in found:
     one, two = (pd.read_csv(folder / name, dtype=str) for folder in (local, other))
@@ -101,7 +102,8 @@ resumed() {
   timeout 1200 sh -c 'until ls "$0"/*.ckpt > /dev/null 2>&1; do sleep 1; done' "$folder/stopped/$(dirname $target)/resume"
   scancel --user=root
   wait $waiting
-  for end in CANCELLED TIMEOUT; do # fewer STEPS than fill a minute do not hit the limit
+  for end in CANCELLED TIMEOUT; do
+    grep -q "SLURM status is: '$end'" "$folder/stopped.log" || { echo "no attempt ended as $end: more STEPS?" >&2; exit 1; }
     echo "$(grep -c "SLURM status is: '$end'" "$folder/stopped.log") attempts ended as $end"
   done
   grep -rh resuming "$folder/stopped/logs/train_model"

@@ -111,6 +111,13 @@ def test_every_model_file_has_every_scale_and_builds() -> None:
     assert model_names()["e2gnn"].stem == "leignn"
 
 
+def test_the_users_sizes_of_one_model() -> None:
+    settings = {"sizes": {"leignn_c": {"hidden_channels": 128}}}
+    run = resolve_run("lips", "leignn_c", "mini", 0, settings)
+    assert run.hyperparameters == {"hidden_channels": 128, "num_layers": 3, "num_rbf": 32}
+    assert resolve_run("lips", "leignn", "mini", 0, settings) == resolve_run("lips", "leignn", "mini", 0)
+
+
 def test_every_data_set_file_is_valid_and_resolves() -> None:
     for name in dataset_names():
         run = resolve_run(name, "leignn", "paper", 0)
