@@ -111,6 +111,11 @@ class RunLog(Callback):
         if not path.exists():
             write_text(path, ",".join(LOG_COLUMNS) + "\n")
 
+    def write(self) -> None:
+        """Write the file; also where it is gone and a resumed run has no evaluation left."""
+        with replacing(self.path) as temporary:
+            pd.DataFrame(self.rows).to_csv(temporary, index=False)
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if trainer.sanity_checking:
             return
@@ -131,8 +136,7 @@ class RunLog(Callback):
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
-        with replacing(self.path) as temporary:
-            pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        self.write()
         trained = f"loss {row['train_loss']:9.4f}  " if row["step"] else ""
         energy, forces = row["val_energy_mae_mev"], row["val_forces_mae_mev_per_ang"]
         print(

@@ -182,6 +182,7 @@ def train(
         best_step = 0
 
     if trainer.is_global_zero:
+        log.write()
         elements = train_frames.elements()
         TrainedPotential(potential, config, energy_shift, elements).save(output / "checkpoint.pt")
         record = process(started) | {

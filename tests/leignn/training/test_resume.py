@@ -92,6 +92,22 @@ def test_nothing_has_changed(data, tmp_path, monkeypatch, capsys) -> None:
     assert "resuming from" in capsys.readouterr().out
 
 
+def killed(*_) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_log_that_is_gone_comes_back_when_nothing_is_left_to_train(data, tmp_path, monkeypatch) -> None:
+    """Snakemake removes the outputs of a job that it kills, here after the last evaluation."""
+    run, config = tmp_path / "run", run_config(PROTOCOL, hyperparameters=SMALL)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module.TrainedPotential, "save", killed)
+        train(config, *data, run, "cpu", {"a": 1})
+    before = (run / "log.csv").read_text()
+    (run / "log.csv").unlink()
+    train(config, *data, run, "cpu", {"a": 1})
+    assert (run / "log.csv").read_text() == before
+
+
 def test_provenance_names_what_was_read_not_what_lies_there_afterwards(copper, data, tmp_path) -> None:
     class Exchanged(RunLog):
         def __init__(self, *arguments) -> None:
