@@ -101,10 +101,10 @@ def test_a_log_that_is_gone_comes_back_when_nothing_is_left_to_train(data, tmp_p
     run, config = tmp_path / "run", run_config(PROTOCOL, hyperparameters=SMALL)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(module.TrainedPotential, "save", killed)
-        train(config, *data, run, "cpu", {"a": 1})
+        train(config, *data, run, "cpu")
     before = (run / "log.csv").read_text()
     (run / "log.csv").unlink()
-    train(config, *data, run, "cpu", {"a": 1})
+    train(config, *data, run, "cpu")
     assert (run / "log.csv").read_text() == before
 
 
