@@ -9,6 +9,7 @@ import importlib
 import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,16 @@ WITHOUT_NUMBERS = (
     "leignn.provenance",
     "leignn.resources",
 )
-PACKAGES = ("torch", "torch-geometric", "pytorch-lightning", "numpy", "ase", "vesin")
+PACKAGES = ("torch", "pytorch-lightning", "numpy", "ase", "vesin")
+OF_EXTRAS = (
+    "torch-geometric",
+    "fairchem-core",
+    "mace-torch",
+    "nequip",
+    "deepmd-kit",
+    "e3nn",
+    "torch-sim-atomistic",
+)
 
 
 @cache
@@ -51,8 +61,12 @@ def digest(content: Any) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that make numbers."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+    """Versions of the packages that make numbers; of those of extras, where they are installed."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    for name in OF_EXTRAS:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def differences(kept: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:

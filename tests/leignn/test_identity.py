@@ -1,9 +1,11 @@
 """The fingerprint of code: what changes it, and what does not."""
 
+import importlib.metadata
+
 import pytest
 
 import baselines
-from leignn.identity import differences, fingerprint
+from leignn.identity import differences, fingerprint, versions
 
 MODEL = '''"""A model."""
 import math
@@ -99,3 +101,18 @@ def test_differences_are_named() -> None:
     kept = {"a": 1, "b": {"c": 1, "d": [1]}, "e": None}
     assert differences(kept, kept) == []
     assert differences(kept, {"a": 2, "b": {"c": 1, "d": [1, 2]}, "f": 0}) == ["a", "b.d", "e", "f"]
+
+
+def test_packages_that_are_not_installed_are_not_among_the_versions(monkeypatch) -> None:
+    """The model alone needs none of the extras; with another version of one a training begins anew."""
+    everything = versions()
+    assert everything.keys() >= {"torch", "torch-geometric", "mace-torch", "torch-sim-atomistic"}
+    found = importlib.metadata.version
+
+    def without(name: str) -> str:
+        if name == "mace-torch":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without)
+    assert versions() == {name: text for name, text in everything.items() if name != "mace-torch"}
