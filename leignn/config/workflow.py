@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+import yaml
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from leignn.config.base import Scale, Strict, load_yaml
 from leignn.config.merge import merge
@@ -159,6 +160,17 @@ class Configuration(Strict):
     """MB of memory that a job asks a cluster for"""
     runtime: Jobs
     """minutes that a job asks a cluster for; a training that is stopped resumes"""
+
+    @field_validator("sizes")
+    @classmethod
+    def _numbers(cls, sizes: dict[Name, Hyperparameters]) -> dict[Name, Hyperparameters]:
+        """What Snakemake's ``--config`` leaves as text within mappings, as YAML has it."""
+        return {
+            model: {
+                key: yaml.safe_load(value) if isinstance(value, str) else value for key, value in own.items()
+            }
+            for model, own in sizes.items()
+        }
 
     @model_validator(mode="after")
     def _folder_of_its_own(self) -> Self:

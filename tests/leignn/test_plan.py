@@ -91,6 +91,12 @@ def test_settings_reach_the_commands(elsewhere) -> None:
     assert "--steps 20 --every 10" in arguments and "--thermostat nose-hoover" in arguments
 
 
+def test_sizes_are_numbers_also_from_the_command_line(elsewhere) -> None:
+    """Snakemake's ``--config`` leaves what is within mappings as text."""
+    plan = Plan.of({"sizes": {"leignn_c": {"hidden_channels": "128"}}})
+    assert '"hidden_channels": 128,' in plan.resolved("melt_standin", "leignn_c", "mini", 0)
+
+
 @pytest.mark.parametrize(
     ("name", "words"), [("e2gnn", "another name of the model 'leignn'"), ("leinn", "leinn")]
 )
