@@ -1,6 +1,5 @@
-"""A batch of structures: named tensors that are moved and copied together."""
+"""A batch of structures: named tensors that are moved together."""
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Self
 
@@ -20,12 +19,5 @@ class Batch(SimpleNamespace):
 
     def to(self, device: torch.device | str) -> Self:
         """The same batch on a device; tensors that are there already are shared."""
-        return self._with(lambda tensor: tensor.to(device))
-
-    def clone(self) -> Self:
-        """A batch that shares no memory with this one."""
-        return self._with(torch.clone)
-
-    def _with(self, change: Callable[[Tensor], Tensor]) -> Self:
         own = vars(self).items()
-        return type(self)(**{n: change(value) if isinstance(value, Tensor) else value for n, value in own})
+        return type(self)(**{n: value.to(device) if isinstance(value, Tensor) else value for n, value in own})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from ase import Atoms
 from ase.data import atomic_numbers
 
@@ -56,6 +57,9 @@ class LammpsPotential:
         if unknown := [symbol for symbol in symbols if symbol not in atomic_numbers]:
             raise InputError(f"{unknown[0]!r} is no chemical symbol")
         self._numbers = np.array([0] + [atomic_numbers[symbol] for symbol in symbols])
+        self.calculator.trained.check_elements(
+            torch.from_numpy(self._numbers[1:]), lambda number: f"atom type {number + 1}"
+        )
         self._atoms: Atoms | None = None
         self._virial = self.calculator.trained.why_no_stress is None
         lmp.command(f"fix {FIX} all external pf/callback 1 1")

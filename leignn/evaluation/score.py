@@ -39,7 +39,9 @@ def main(args: argparse.Namespace) -> None:
     if not failure:
         _check_run(args.run, config, record)
         try:
-            splits = {path.stem: _scored(args, path) for path in sorted(args.predictions.glob("*.npz"))}
+            mean_energy = Selection(args.stores, args.splits / "train.csv").mean_energy()
+            files = sorted(args.predictions.glob("*.npz"))
+            splits = {path.stem: _scored(args, path, mean_energy) for path in files}
         except RunFailedError as error:
             failure = str(error)
     metrics = {
@@ -71,7 +73,7 @@ def _check_run(run: Path, config: RunConfig, record: dict[str, Any]) -> None:
             raise InputError(f"{run / file} is not that of the training in provenance.json: train it anew")
 
 
-def _scored(args: argparse.Namespace, path: Path) -> dict[str, float | int | None]:
+def _scored(args: argparse.Namespace, path: Path, mean_energy: float) -> dict[str, float | int | None]:
     """Metrics of a file of predictions, which must be of this checkpoint, manifest and stores."""
     manifest = args.splits / f"{path.stem}.csv"
     frames = Selection(args.stores, manifest)
@@ -81,7 +83,7 @@ def _scored(args: argparse.Namespace, path: Path) -> dict[str, float | int | Non
         raise InputError(f"{path} does not say what it was made from: predict anew") from error
     if changed := differences(origin, made_from(args.run, args.stores, manifest, frames)):
         raise InputError(f"{path} was made from another {', '.join(changed)}: predict anew")
-    return score_split(path, frames, Selection(args.stores, args.splits / "train.csv").mean_energy())
+    return score_split(path, frames, mean_energy)
 
 
 def _name(frames: Selection, start: int, index: int) -> str:

@@ -117,6 +117,11 @@ def test_what_does_not_fit_is_refused(conserving_checkpoint, style, symbols, mes
         LammpsPotential(lmp, conserving_checkpoint, symbols)
 
 
+def test_an_element_that_the_model_was_not_trained_on_is_refused(copper_checkpoint) -> None:
+    with lammps_of(structure()) as lmp, pytest.raises(InputError, match="atom type 1 is Au"):
+        LammpsPotential(lmp, copper_checkpoint, SYMBOLS)
+
+
 def test_what_the_potential_refuses_ends_the_run(conserving_checkpoint, capfd) -> None:
     """Also where LAMMPS' own command is given: no number is left that looks like one."""
     with lammps_of(structure()) as lmp:

@@ -1,5 +1,6 @@
 """LEIGNN and its ablations: derivatives and the symmetries of physics, on random weights."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_second_derivatives_with_respect_to_positions(model) -> None:
 
     def along(derivatives: int, moved: float) -> float:
         """The value, or its derivative along the first direction, after a move along the second."""
-        at = batch.clone()
+        at = copy.deepcopy(batch)
         at.pos = (batch.pos + moved * directions[1 - derivatives]).requires_grad_(True)
         value = sums_of(model, at, weights)
         if derivatives == 0:
@@ -169,7 +170,7 @@ def test_second_derivatives_with_respect_to_positions(model) -> None:
         (gradient,) = torch.autograd.grad(value, at.pos)
         return (gradient * directions[1]).sum().item()
 
-    at = batch.clone()
+    at = copy.deepcopy(batch)
     at.pos = batch.pos.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(sums_of(model, at, weights), at.pos, create_graph=True)
     slope = (gradient * directions[1]).sum()

@@ -1,5 +1,6 @@
 """A mirror of what scale paper downloads, on this machine, and the configuration of a user who has one."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,23 @@ def served(files: dict[str, bytes]) -> Iterator[tuple[str, list[str]]]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def zenodo_record(number: int, files: dict[str, bytes]) -> dict[str, bytes]:
+    """A record and its files, as Zenodo's API answers (developers.zenodo.org, "Records"; addresses are
+    without host: the server puts itself there)."""
+    base = f"zenodo.org/api/records/{number}"
+    entries = [
+        {
+            "key": name,
+            "size": len(content),
+            "checksum": f"md5:{md5(content).hexdigest()}",
+            "links": {"self": f"HOST/{base}/files/{name}/content"},
+        }
+        for name, content in files.items()
+    ]
+    contents = {f"{base}/files/{name}/content": content for name, content in files.items()}
+    return {base: json.dumps({"id": number, "files": entries}).encode()} | contents
 
 
 def write_configuration(folder: Path, url: str, files: dict[str, bytes]) -> None:

@@ -4,12 +4,10 @@ Each layout names where it was read. Structures have few atoms, labels are drawn
 """
 
 import io
-import json
 import lzma
 import tarfile
 import zipfile
 from collections.abc import Iterable
-from hashlib import md5
 from pathlib import Path
 
 import ase.db
@@ -18,7 +16,7 @@ import yaml
 from ase import Atoms
 from ase.build import fcc111, molecule
 
-from tests.workflow.mirror import place_of
+from tests.workflow.mirror import place_of, zenodo_record
 
 RNG = np.random.default_rng(0)
 PAGE = b"<!DOCTYPE html><html><body>This address has moved.</body></html>"
@@ -160,7 +158,7 @@ def lips() -> dict[str, bytes]:
         for symbol, values in zip(("Li", "Li", "P", "S"), atoms, strict=True):
             text.write(f"{symbol:2} " + _numbers(values) + "\n")
     record = {"README.md": b"MDSim", "lips.xyz": text.getvalue().encode()}
-    return {place_of(ARCHIVES["lips"]["url"]): PAGE} | _zenodo(7196767, record)
+    return {place_of(ARCHIVES["lips"]["url"]): PAGE} | zenodo_record(7196767, record)
 
 
 def record(folder: Path) -> dict[str, bytes]:
@@ -174,7 +172,7 @@ def record(folder: Path) -> dict[str, bytes]:
     methane.set_cell([10.0] * 3)
     trajectories = {"H2O/vasprun.xml": _vasprun(both, 30), "CH4/vasprun.xml": _vasprun(methane, 30)}
     files = {"ISO17.zip": _zip({"ISO17/train_ids.txt": b"1\n"}), "MD.zip": _zip(trajectories)}
-    return _zenodo(10208201, files)
+    return zenodo_record(10208201, files)
 
 
 def _vasprun(atoms: Atoms, count: int) -> bytes:
@@ -204,23 +202,6 @@ def _vasprun(atoms: Atoms, count: int) -> bytes:
         text += structure(moved.get_scaled_positions()) + array("forces", RNG.normal(size=(len(atoms), 3)))
         text += f"<energy>{energies}</energy>\n</calculation>\n"
     return (text + "</modeling>\n").encode()
-
-
-def _zenodo(number: int, files: dict[str, bytes]) -> dict[str, bytes]:
-    """A record and its files, as Zenodo's API answers (developers.zenodo.org, "Records"; addresses are
-    without host: the server puts itself there)."""
-    base = f"zenodo.org/api/records/{number}"
-    entries = [
-        {
-            "key": name,
-            "size": len(content),
-            "checksum": f"md5:{md5(content).hexdigest()}",
-            "links": {"self": f"HOST/{base}/files/{name}/content"},
-        }
-        for name, content in files.items()
-    ]
-    contents = {f"{base}/files/{name}/content": content for name, content in files.items()}
-    return {base: json.dumps({"id": number, "files": entries}).encode()} | contents
 
 
 def _molecule(name: str, count: int) -> dict[str, np.ndarray]:

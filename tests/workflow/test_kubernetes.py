@@ -61,7 +61,7 @@ def snakemake(bucket, cluster, tmp_path):
     return run
 
 
-def test_a_dry_run_of_the_paper(snakemake) -> None:
+def test_a_dry_run(snakemake) -> None:
     """Nothing that is shipped is looked for in the storage, and no job reads beside it."""
     done = snakemake("-n")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

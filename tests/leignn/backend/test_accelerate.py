@@ -198,7 +198,7 @@ def test_gradients_can_be_differentiated_again(calls, large, dtype) -> None:
     batch = crystal(3 if large else 1)
 
     def second(network: LEIGNN, dtype: torch.dtype) -> list[Tensor]:
-        at = batch.clone()
+        at = copy.deepcopy(batch)
         at.pos, at.cell = batch.pos.to(dtype), batch.cell.to(dtype)
         output = network.to(dtype)(at)
         loss = output["energy"].square().sum() + output["forces"].square().sum()
