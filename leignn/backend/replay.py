@@ -18,7 +18,7 @@ LARGEST = 100_000  # edges, from which on the GPU is busy anyway
 
 
 def roomy(count: int) -> int:
-    """``count`` rounded up to five binary digits: at most a sixteenth more, and the same for numbers near it."""
+    """``count`` rounded up to five binary digits: at most a sixteenth more."""
     step = 1 << max(count.bit_length() - 5, 0)
     return -(-count // step) * step
 
@@ -72,8 +72,8 @@ class Room:
 class Replay:
     """A potential for structures that come again and again with other coordinates.
 
-    On a GPU a LEIGNN of not too many edges is recorded when a batch of the same sizes comes for the second time. Everything else
-    is computed as it would be without this.
+    On a GPU a LEIGNN of not too many edges is recorded when a batch of the same sizes comes for the second
+    time. Everything else is computed as it would be without this.
 
     Args:
         potential: in evaluation mode; its parameters stay where they are.
