@@ -1,4 +1,7 @@
-"""The Containerfile beside README, Makefile and what git ignores: the same packages and commands."""
+"""The Containerfile beside README, Makefile and what git ignores: the same packages and commands.
+
+Built and run: ``tests/machines/container.sh``.
+"""
 
 import json
 import re
@@ -39,6 +42,10 @@ def test_its_command_is_make_run_and_its_base_is_an_argument() -> None:
     names = [name for name, _ in instructions()]
     assert names.index("FROM") == 1 and steps["FROM"] == "${BASE}"
     assert instructions()[0][1].startswith("BASE=")
+    script = (ROOT / "tests" / "machines" / "container.sh").read_text()
+    arguments = {text.partition("=")[0] for name, text in instructions() if name == "ARG"}
+    assert set(re.findall(r"--build-arg (\w+)=", script)) == arguments  # an unknown one is a warning
+    assert re.search(r"-- make ", script)  # `buildah run` knows of no entry point
 
 
 def test_what_git_ignores_does_not_get_in() -> None:
