@@ -45,6 +45,7 @@ class TrainedPotential(nn.Module):
         self.potential, self.config, self.energy_shift = potential, config, energy_shift
         self.elements, self.dtype = sorted(elements), dtype_of(config)
         self._replay = Replay(potential)
+        self._checked: Tensor | None = None  # the last atomic numbers that were predicted
         known = torch.zeros(UNKNOWN_NUMBERS, dtype=torch.bool)
         known[self.elements] = True
         self.register_buffer("_known", known, persistent=False)
@@ -75,7 +76,9 @@ class TrainedPotential(nn.Module):
         Raises:
             InputError: an element that the model was not trained on; or there is no stress.
         """
-        self.check_elements(batch.atomic_numbers)
+        if batch.atomic_numbers is not self._checked:  # at every step of a simulation the same tensor
+            self.check_elements(batch.atomic_numbers)
+            self._checked = batch.atomic_numbers
         if not stress:
             output = self._replay(batch) if again else self.potential(batch)
         elif isinstance(self.potential, EnergyPotential):
