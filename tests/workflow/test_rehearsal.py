@@ -26,13 +26,14 @@ from tests.workflow.published import ARCHIVES, published
 pytestmark = pytest.mark.slow
 
 MOLECULES = ["md17_ethanol", "rmd17_full_uracil"]  # of ten each, whose files are alike
-# Beyond two steps and two molecules: one core, no GPU, one short simulation a model, few and short timings.
+# Beyond two steps and two molecules: one core, no GPU, small batches (PaiNN's published one of ISO17 takes 18 GB),
+# one short simulation a model, few and short timings.
 CONFIGURATION = {
     "scale": "paper",
     "also": ["md17", "iso17"],
     "gpu": 0,
     "results": {"md17": {"datasets": MOLECULES}},
-    "training": {"max_steps": 2, "evaluate_every": 1, "loader_workers": 0},
+    "training": {"max_steps": 2, "evaluate_every": 1, "batch_size": 4, "loader_workers": 0},
     "simulation": {"starts": 1, "settings": {"steps": 8, "every": 2}},
     "limitations": {"starts": 1},
     "profile": {"batch_size": 2, "seconds": 1, "longest": 0.05},
