@@ -26,7 +26,7 @@ from tests.workflow.published import ARCHIVES, published
 pytestmark = pytest.mark.slow
 
 MOLECULES = ["md17_ethanol", "rmd17_full_uracil"]  # of ten each, whose files are alike
-# Beyond two steps and two molecules: one core, no GPU, small batches (PaiNN's published one of ISO17 takes 18 GB),
+# Beyond two steps and two molecules: one core, no GPU, small batches (PaiNN's of ISO17 would take 18 GB),
 # one short simulation a model, few and short timings.
 CONFIGURATION = {
     "scale": "paper",
