@@ -1,6 +1,7 @@
 # make run    set up .venv and run the workflow (SCALE=smoke|mini|hour|paper, default mini)
 # make plan   what that would cost, before anything starts (SCALE likewise): jobs, hours here, disk, downloads
-# make test   set up .venv and run the tests; says which lines they do not reach
+# make test   set up .venv and run the tests
+# make coverage  the same, slower: says which lines they do not reach
 # make lint   ruff, snakefmt, mypy and snakemake --lint
 # make documents  renew schemas and tables of keys, which are generated from leignn/config
 # make docs-figures  run the workflow and renew the pictures in README.md (of the page: with a Chromium)
@@ -20,7 +21,7 @@ BIN := .venv/bin
 # The rules run `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: docs-figures documents run plan test lint paper setup
+.PHONY: coverage docs-figures documents run plan test lint paper setup
 
 run: setup
 	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
@@ -39,6 +40,9 @@ docs-figures: run
 	  --readme README.md --output docs/figures
 
 test: setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+coverage: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest --cov --cov-report=term
 
 lint: setup

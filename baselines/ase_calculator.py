@@ -68,15 +68,22 @@ class PretrainedCalculator(Potential):
 
     def _on(self, device: str) -> Calculator:
         if self._made is None or self._made[0] != device:
-            with contextlib.redirect_stdout(io.StringIO()):  # banners
-                self._made = device, CALCULATORS[self.calculator](device)
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):  # banners
+                    self._made = device, CALCULATORS[self.calculator](device)
+            except ModuleNotFoundError as error:
+                raise RunFailedError(
+                    f"{self.calculator} needs the package {error.name!r}: pip install --no-deps, where "
+                    "requirements-nodeps.txt has one for this Python"
+                ) from error
         return self._made[1]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """See :class:`leignn.potential.Potential`.
 
         Raises:
-            RunFailedError: the calculator refuses a structure, for instance an element it does not know.
+            RunFailedError: the calculator's package is missing, or it refuses a structure, for instance an
+                element it does not know.
         """
         calculator = self._on(batch.pos.device.type)
         sizes = batch.natoms.tolist()

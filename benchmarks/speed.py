@@ -2,8 +2,8 @@
 
 Slabs of 65 atoms, F=512, L=4, R=128, 20 neighbours. Prints milliseconds per structure over interleaved
 repeats and ratios to the model itself. "Products alone" are the matrix products of the equations,
-all Gaussians included, by PyTorch's own choice of library. Run from the project's folder:
-``python -m benchmarks.speed``.
+all Gaussians included, by PyTorch's own choice of library. On a GPU there is the inference as it is recorded
+for structures that come again, too. Run from the project's folder: ``python -m benchmarks.speed``.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from torch import nn
 
 from benchmarks.output import report, training_step
 from leignn.backend import accelerate
+from leignn.backend.replay import Replay
 from leignn.batch import Batch
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
@@ -96,6 +97,8 @@ def main() -> None:
         print(f"{name}: largest relative difference to the model itself {difference:.1e}")
     inference = {name: torch.no_grad()(f) for name, f in forwards.items()}
     networks = {"accelerated": accelerated, "model": model, "products alone": model}
+    if args.device == "cuda":
+        inference["recorded"] = torch.no_grad()(partial(Replay(accelerated), batch))
     training = {name: partial(training_step, networks[name], f) for name, f in forwards.items()}
     timings = {
         task: interleaved(functions, args.device, args.repeats, args.repeats, 0.0)

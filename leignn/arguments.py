@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
+from leignn.determinism import same_bits_on_gpu
 from leignn.errors import InputError
 
 
@@ -14,7 +15,7 @@ def add_threads(parser: ArgumentParser) -> None:
 def add_device(parser: ArgumentParser) -> None:
     """``--device``, likewise."""
     parser.add_argument(
-        "--device", type=usable_device, default="auto", help="default: CUDA where there is one"
+        "--device", type=repeatable_device, default="auto", help="default: CUDA where there is one"
     )
 
 
@@ -54,13 +55,20 @@ def usable_device(text: str) -> str:
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if text == "auto":
-        return "cuda" if count else "cpu"
+        text = "cuda" if count else "cpu"
     kind, colon, index = text.partition(":")
     if text != "cpu" and (kind != "cuda" or (colon and not index.isdecimal())):
         raise ArgumentTypeError(f"{text!r} is no device: auto, cpu, cuda or cuda:N")
     if kind == "cuda" and int(index or 0) >= count:
         raise ArgumentTypeError(f"there is no {text} on this machine, which has {count} CUDA devices")
     return text
+
+
+def repeatable_device(text: str) -> str:
+    """As :func:`usable_device`; from here on a GPU's results are the same bits each time."""
+    if (device := usable_device(text)) != "cpu":
+        same_bits_on_gpu()
+    return device
 
 
 def output_folder(text: str) -> Path:

@@ -79,7 +79,7 @@ class LEIGNNCalculator(Calculator):
             super().calculate(atoms, properties, system_changes)
             self._stress |= "stress" in (properties or [])
             with torch.no_grad():
-                output = self.trained(self._batch_of(system_changes), self._stress)
+                output = self.trained(self._batch_of(system_changes), self._stress, again=True)
             energy = float(output["energy"][0])
             self.results = {
                 "energy": energy,

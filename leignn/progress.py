@@ -95,14 +95,15 @@ class Progress:
         """By what the jobs took the last time, at this run's speed; else by the steps it has made, or by
         what others took now.
 
-        Others of the same rule, if some are done, else all. Jobs are taken to fill the cores.
+        Others of the same rule, if some are done, else all. Jobs are taken to fill the cores, but for the
+        longest: no job is shared among them.
         None where it is too early to say.
         """
         known = [(self.took[job], self.jobs[job].seconds) for job in self.took]
         before = sum(last for _, last in known if last is not None)
         now = sum(took for took, last in known if last is not None)
         speed = now / before if before > 10 else 1.0  # of seconds, not of moments
-        total, guessed = 0.0, False
+        total, longest, guessed = 0.0, 0.0, False
         for number, job in self.jobs.items():
             if number in self.took:
                 continue
@@ -119,10 +120,11 @@ class Progress:
                 expected, guessed = mean(others), guessed or not own
                 if elapsed > expected and not own:  # the guess was wrong
                     return None
-            total += max(expected - elapsed, 0.0) * min(job.threads, self.cores)
+            left = max(expected - elapsed, 0.0)
+            total, longest = total + left * min(job.threads, self.cores), max(longest, left)
         if guessed and len(self.took) < EARLY * len(self.jobs):
             return None
-        return total / self.cores
+        return max(total / self.cores, longest)
 
 
 def _duration(seconds: float) -> str:

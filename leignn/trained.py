@@ -12,6 +12,7 @@ from ase.data import chemical_symbols
 from torch import Tensor, nn
 
 from leignn.backend import accelerate
+from leignn.backend.replay import Replay
 from leignn.batch import Batch
 from leignn.config.run import RunConfig
 from leignn.errors import InputError, RunFailedError
@@ -43,6 +44,8 @@ class TrainedPotential(nn.Module):
         super().__init__()
         self.potential, self.config, self.energy_shift = potential, config, energy_shift
         self.elements, self.dtype = sorted(elements), dtype_of(config)
+        self._replay = Replay(potential)
+        self._checked: Tensor | None = None  # the last atomic numbers that were predicted
         known = torch.zeros(UNKNOWN_NUMBERS, dtype=torch.bool)
         known[self.elements] = True
         self.register_buffer("_known", known, persistent=False)
@@ -61,19 +64,23 @@ class TrainedPotential(nn.Module):
             "derivative with respect to strain belongs to them"
         )
 
-    def forward(self, batch: Batch, stress: bool = False) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, stress: bool = False, again: bool = False) -> dict[str, Tensor]:
         """``energy`` (B,) float64 in eV, ``forces`` (N, 3) in eV/Å; ``stress`` (B, 3, 3) in eV/Å³ if wanted.
 
         Args:
             batch: positions and cells in :attr:`dtype`, see :func:`leignn.rounding.rounded`.
             stress: see :meth:`leignn.potential.EnergyPotential.with_stress`.
+            again: whether these structures come many times, with other coordinates: see
+                :class:`leignn.backend.replay.Replay`.
 
         Raises:
             InputError: an element that the model was not trained on; or there is no stress.
         """
-        self.check_elements(batch.atomic_numbers)
+        if batch.atomic_numbers is not self._checked:  # at every step of a simulation the same tensor
+            self.check_elements(batch.atomic_numbers)
+            self._checked = batch.atomic_numbers
         if not stress:
-            output = self.potential(batch)
+            output = self._replay(batch) if again else self.potential(batch)
         elif isinstance(self.potential, EnergyPotential):
             output = self.potential.with_stress(batch)
         else:

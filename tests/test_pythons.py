@@ -41,11 +41,11 @@ def test_the_lock_is_whole_and_fits(version) -> None:
     while waiting:
         asker, requirement = waiting.popleft()
         name = canonicalize_name(requirement.name)
-        if re.match(r"(nvidia|cuda)-|triton$", name):  # torch pins what its CUDA build brings
+        if re.match(r"(nvidia|cuda)-", name):  # torch pins what its CUDA build brings
             continue
         pin = LOCK.get(name)
         assert pin is not None, f"{asker} needs {requirement} on Python {version}: not in the lock"
-        assert pin.marker is None and "==" in str(pin.specifier)
+        assert (pin.marker is None or name == "triton") and "==" in str(pin.specifier)
         (pinned,) = [part.version for part in pin.specifier]
         assert requirement.specifier.contains(pinned, prereleases=True), f"{asker} needs {requirement}"
         for extra in {"", *requirement.extras} - {extra for found, extra in seen if found == name}:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from leignn import model
-from leignn.backend.choice import possible, worthwhile
+from leignn.backend.choice import anywhere, possible, worthwhile
 from leignn.backend.edges import SortedEdges
 
 LEAST = 100_000  # edges × channels, below which the equations' own messages are as fast
@@ -33,7 +33,7 @@ class Band:
     def edges(self, edge_index: Tensor, u: Tensor, atoms: int) -> SortedEdges:
         """The sorted edges with their band, made in the first layer and kept for the others."""
         if self._edges is None:
-            self._edges = SortedEdges(edge_index, u, self.first_gaussian, self.values, atoms)
+            self._edges = SortedEdges(edge_index, u, self.first_gaussian, self.values, self.whole, atoms)
         return self._edges
 
     def whole(self) -> Tensor:
@@ -48,6 +48,7 @@ class RadialBasis(model.RadialBasis):
 
     def forward(self, d: Tensor) -> Tensor | Band:  # type: ignore[override]
         """(E, R) for small work, where nothing can be compiled, or positions want a gradient."""
-        if worthwhile(len(d) * self.channels, LEAST) and possible(d) and not d.requires_grad:
+        least = LEAST if d.device.type == "cpu" else 0
+        if worthwhile(len(d) * self.channels, least) and possible(d, anywhere()) and not d.requires_grad:
             return Band(self, d)
         return super().forward(d)

@@ -7,10 +7,9 @@ to keep them.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from importlib import import_module
+from types import ModuleType
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -79,49 +78,26 @@ class MessageSums(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        from leignn.backend import kernels  # Numba takes half a second to import
-
         ctx.edges, ctx.plain, ctx.first = edges, plain, first
         ctx.save_for_backward(phi, v, weight, bias)
-        phi = phi.reshape(len(phi), 3, -1)
-        dx, dv = phi.new_zeros(phi[:, 0].shape), phi.new_zeros(phi.shape)
-        kernel = kernels.message_sums(edges.width, vectors=not first)
-        inputs = [array(value) for value in (_table(weight, bias), phi, phi if first else v)]
-        on_all_threads(kernel, edges.by_target, lambda thread: [*inputs, dv.numpy(), dx.numpy()])
-        return dx, dv
+        return _compiled(phi).sums(edges, first, _rows(phi), v, _table(weight, bias))
 
     @staticmethod
     def backward(ctx, grad_dx: Tensor, grad_dv: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # these gradients will be differentiated again
             return None, None, None, *_plain_gradients(ctx, grad_dx, grad_dv)
 
-        from leignn.backend import kernels
-
         phi, v, weight, bias = ctx.saved_tensors
-        table = _table(weight, bias)
-        grad_tables = table.new_zeros(torch.get_num_threads(), *table.shape)
-        parts = phi.reshape(len(phi), 3, -1)
-        if ctx.first:
-            v = parts  # neither it nor its gradient is read or written to
-        grad_phi = parts.new_zeros(parts.shape)
-        grad_v = grad_phi if ctx.first else v.new_zeros(v.shape)
-        kernel = kernels.message_gradients(ctx.edges.width, vectors=not ctx.first)
-        inputs = [array(value) for value in (table, parts, v, grad_dv, grad_dx)]
-        on_all_threads(
-            kernel,
-            ctx.edges.by_source,
-            lambda thread: [*inputs, grad_tables[thread].numpy(), grad_phi.numpy(), grad_v.numpy()],
+        grad_phi, grad_v, grad_table = _compiled(phi).gradients(
+            ctx.edges, ctx.first, _rows(phi), v, _table(weight, bias), grad_dx, grad_dv
         )
-        grad_table = grad_tables.sum(0).view(len(table), -1)
-        return (
-            None,
-            None,
-            None,
-            grad_phi.view(phi.shape),
-            None if ctx.first else grad_v,
-            grad_table[:-1].t(),
-            grad_table[-1],
-        )
+        grad_table = grad_table.view(len(grad_table), -1)
+        return None, None, None, grad_phi.view(phi.shape), grad_v, grad_table[:-1].t(), grad_table[-1]
+
+
+def _compiled(value: Tensor) -> ModuleType:
+    """The module with the compiled sums and gradients for where ``value`` lies."""
+    return import_module(f"leignn.backend.{'cpu' if value.device.type == 'cpu' else 'gpu'}_sums")
 
 
 def _plain_gradients(ctx, grad_dx: Tensor, grad_dv: Tensor) -> list[Tensor | None]:
@@ -139,31 +115,6 @@ def _table(weight: Tensor, bias: Tensor) -> Tensor:
     return torch.cat([weight.t(), bias[None]]).view(weight.shape[1] + 1, 3, -1)
 
 
-def array(value: Tensor) -> np.ndarray:
-    """``value`` to read from; not to write to, since it may be a copy."""
-    return value.detach().contiguous().numpy()
-
-
-def on_all_threads(
-    kernel: Callable[..., None],
-    edges: tuple[np.ndarray, ...],
-    arrays: Callable[[int], list[np.ndarray]],
-) -> None:
-    """Run ``kernel`` on as many ranges of atoms as PyTorch has threads, with about as many edges each."""
-    first_edge, threads = edges[0], torch.get_num_threads()
-    if threads == 1:
-        kernel(0, len(first_edge) - 1, *edges, *arrays(0))
-        return
-    inner = np.searchsorted(first_edge, np.linspace(0, first_edge[-1], threads + 1)[1:-1])
-    cuts = [0, *inner.tolist(), len(first_edge) - 1]
-    work = [
-        _threads(threads).submit(kernel, cuts[thread], cuts[thread + 1], *edges, *arrays(thread))
-        for thread in range(threads)
-    ]
-    for part in work:
-        part.result()
-
-
-@cache
-def _threads(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count)
+def _rows(phi: Tensor) -> Tensor:
+    """(N, 3, F) of (N, 3F)."""
+    return phi.reshape(len(phi), 3, -1)

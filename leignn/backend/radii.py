@@ -18,7 +18,7 @@ class AdaptiveCutoff(adaptive_cutoff.AdaptiveCutoff):
         """(N,) radii in Å of N ``atoms``, of distances d (E,) in Å to their neighbours' targets (E,)."""
         if not possible(d) or bool((target.diff() < 0).any()):
             return super().search(d, target, atoms)
-        first = first_edges(target, atoms)
+        first = first_edges(target.contiguous(), atoms).numpy()
         root = torch.ones(atoms, dtype=d.dtype)
         _search()(first, (d / self.cutoff).numpy(), MEAN_ENVELOPE * self.neighbors, root.numpy())
         return self.cutoff * root

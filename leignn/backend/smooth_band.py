@@ -9,7 +9,8 @@ from torch import Tensor
 from leignn import conservative
 from leignn.backend.band import EACH_SIDE
 from leignn.backend.choice import possible, worthwhile
-from leignn.backend.edges import first_edges
+from leignn.backend.cpu_sums import arrays
+from leignn.backend.edges import first_edges, order_of
 from leignn.model import envelope
 
 LEAST = 20_000  # edges × channels, below which the equations' own messages are as fast
@@ -65,16 +66,10 @@ class SmoothBand:
 
     def _sorted(self, own: int) -> tuple[np.ndarray, ...]:
         end, other = self._ends[own], self._ends[1 - own]
-        edge = torch.arange(len(end))
-        if bool((end.diff() < 0).any()):
-            edge = torch.argsort(end, stable=True)
-            other = other.index_select(0, edge)
-        return (
-            first_edges(end, self._atoms),
-            edge.numpy(),
-            other.contiguous().numpy(),
-            self.first_gaussian.numpy(),
-        )
+        if (edge := order_of(end)) is None:
+            edge = torch.arange(len(end))
+        first = first_edges(end.index_select(0, edge), self._atoms)
+        return arrays((first, edge, other.index_select(0, edge), self.first_gaussian))
 
 
 class SmoothBasis(conservative.SmoothBasis):

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from leignn import conservative
-from leignn.backend.messages import FirstLayer, array, on_all_threads
+from leignn.backend.cpu_sums import array, on_all_threads
+from leignn.backend.messages import FirstLayer
 from leignn.backend.smooth_band import SmoothBand
 
 Plain = Callable[..., tuple[Tensor, Tensor]]

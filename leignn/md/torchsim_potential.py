@@ -64,5 +64,5 @@ class TorchSimPotential(ModelInterface):
             batch.edge_index, batch.cell_offsets, batch.neighbors = nearest_edges(
                 state.positions, cell, pbc, natoms, self.trained.graph
             )
-        output = self.trained(rounded(batch, self.trained.dtype), self._compute_stress)
+        output = self.trained(rounded(batch, self.trained.dtype), self._compute_stress, again=True)
         return {name: value.to(self._dtype) for name, value in output.items()}

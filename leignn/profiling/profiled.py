@@ -18,7 +18,7 @@ from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_mac
 from leignn.trained import potential_of
 from leignn.training.loss import absolute_errors
 
-FRAMES = 16  # structures
+FRAMES = 32  # structures
 # Of these, for the statistics: factors that no time depends on. Training takes them of the whole split.
 STATISTICS = 2
 Form = Literal["accelerated", "plain", "only"]

@@ -14,13 +14,15 @@ from leignn import arguments, cli
 
 WRONG = {
     "usable_device": ["gpu", "cuda:99", "CPU", "cuda:x", ""],
+    "repeatable_device": ["gpu", "cuda:99", "CPU", "cuda:x", ""],
     "non_negative": ["-1", "1.5", "many", str(2**64)],
     "positive": ["0", "-1", "1.5", "many"],
     "output_folder": ["{file}", "{file}/below/it"],
     "output_file": ["{folder}", "{file}/below"],
 }
 if not torch.cuda.is_available():
-    WRONG["usable_device"].append("cuda")
+    for name in ("usable_device", "repeatable_device"):
+        WRONG[name].append("cuda")
 NAMES = {
     "device",
     "threads",

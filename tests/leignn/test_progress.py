@@ -47,12 +47,12 @@ def test_the_line_says_jobs_steps_and_time(tmp_path) -> None:
     assert found.seconds_left() == (150 + 150) / 2
     assert found.line() == "Progress: 1 of 3 jobs, about 2 min left: Training painn (step 800 of 1600)"
     clock.now = 90
-    assert found.seconds_left() == (150 - 40 + 150) / 2
+    assert found.seconds_left() == 150  # the other training's, which no second core makes shorter
     found.failed(2)  # it will not run any more, or again from the start
     assert "Training painn" not in found.line()
     found.started([3])
     clock.now = 400  # longer than thought: nothing less than nothing is left of it
-    assert found.seconds_left() == 150 / 2
+    assert found.seconds_left() == 150
 
 
 def test_without_a_last_run_the_time_is_guessed_from_what_was_done() -> None:
@@ -93,6 +93,8 @@ def test_a_long_training_is_measured_by_its_own_steps(tmp_path) -> None:
 def test_a_job_on_all_cores_counts_for_all_of_them() -> None:
     jobs = {1: Job("build", "", 8, 60.0), 2: Job("train", "", 1, 60.0)}
     assert Progress(jobs, 2, Clock()).seconds_left() == 60 + 30
+    jobs[3] = Job("train", "", 1, 60.0)
+    assert Progress(jobs, 2, Clock()).seconds_left() == 60 + 60
 
 
 def test_benchmarks_are_read_as_snakemake_writes_them(tmp_path) -> None:

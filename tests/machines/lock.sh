@@ -14,7 +14,7 @@ if ! uv=$(command -v uv); then
 fi
 resolve() { "$uv" pip compile --quiet --no-header --no-annotate --python-platform x86_64-unknown-linux-gnu "$@"; }
 # Lines as pip names packages, less what a CUDA build of torch brings.
-names() { grep -v '^#' | tr '[:upper:]_.' '[:lower:]--' | grep -vE '^(nvidia|cuda)-|^triton' | sort; }
+names() { grep -v '^#' | tr '[:upper:]_.' '[:lower:]--' | sed 's/ *;.*//' | grep -vE '^(nvidia|cuda)-' | sort; }
 # Pure Python, published as source alone.
 sources=(antlr4-python3-runtime connection-pool dirsync python-hostlist)
 for version in 3.11 3.12 3.13; do

@@ -36,7 +36,7 @@ def test_gradients_of_the_messages_are_numeric_ones(vectors) -> None:
     def plain(phi, v, weight, bias):
         return layer.sums(phi, v, ends, u, nn.functional.linear(found.whole(), weight, bias))
 
-    edges = SortedEdges(ends, u, found.first_gaussian, found.values, atoms)
+    edges = SortedEdges(ends, u, found.first_gaussian, found.values, found.whole, atoms)
     sums = partial(MessageSums.apply, edges, plain, vectors is None)
     assert torch.autograd.gradcheck(sums, (phi, v, weight, bias))
     assert torch.autograd.gradgradcheck(sums, (phi, v, weight, bias))

@@ -94,7 +94,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "an array of records": (np.zeros(1, dtype=[("a", "f8")]), "V8"),
     "NumPy's loader": (Call(np.load, "x.npy"), "numpy.load"),
     "a module": (torch.nn.Linear(1, 1), "torch.nn.modules.linear.Linear"),
-    "a path": (Path("x"), "pathlib.PosixPath"),
+    "a path": (Path("x"), r"pathlib(._local)?.PosixPath"),  # with it from Python 3.13 on
     "an ordered mapping of calls": (OrderedDict(a=Call(os.getcwd)), "posix.getcwd"),
     "a function of pickle": (Call(pickle.loads, b"x"), "pickle.loads"),
     "a set": ({1}, "an instruction"),

@@ -1,6 +1,7 @@
 """Runs that fail: recorded, and told in a sentence."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -95,6 +96,13 @@ def test_a_prediction_is_made_in_halves_where_memory_is_short(copper, tmp_path, 
             {"potential": "baselines.foreign:Model"},
             "needs the package 'absent_package'.*workflow/envs/torch",
         ),
+        (
+            {
+                "potential": "baselines.ase_calculator:PretrainedCalculator",
+                "hyperparameters": {"calculator": "chgnet"},
+            },
+            "chgnet needs the package 'chgnet': .*requirements-nodeps.txt",
+        ),
     ],
 )
 def test_a_failed_run_is_recorded_up_to_the_table(copper, tmp_path, monkeypatch, changes, message) -> None:
@@ -104,6 +112,7 @@ def test_a_failed_run_is_recorded_up_to_the_table(copper, tmp_path, monkeypatch,
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(config().plain() | changes))
     (tmp_path / "foreign.py").write_text("import absent_package")
+    monkeypatch.setitem(sys.modules, "chgnet", None)  # as on Python 3.13
     monkeypatch.setattr("baselines.__path__", [*baselines.__path__, str(tmp_path)])
     paths = ["--stores", str(stores), "--splits", str(splits)]
     training = ["train", "--config", f"{folder}/config.yaml", *paths, "--output", str(folder)]
