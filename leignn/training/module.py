@@ -46,6 +46,8 @@ class TrainingModule(pl.LightningModule):
             metric = MeanMetric(nan_strategy="error").set_dtype(torch.float64)
             metric.persistent(True)  # a resumed run goes on with the sums since the last evaluation
             setattr(self, name, metric)
+        # Whether validation has come to forces that are not zero, and predicted such.
+        self._validated = self._alive = False
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         output = self.potential(batch)
@@ -85,11 +87,23 @@ class TrainingModule(pl.LightningModule):
         frames = loader.dataset
         if found := _non_finite(output, batch, frames):
             raise RunFailedError(f"{found}, in validation after step {self.global_step}")
+        if batch.forces.any():
+            self._validated = True
+            self._alive |= bool(output["forces"].any())
         errors = absolute_errors(output, batch, self.energy_shift)
         self.val_energy_mae.update(errors.energy, errors.energy_count)
         self.val_forces_mae.update(errors.forces, errors.forces_count)
 
+    def on_validation_epoch_start(self) -> None:
+        self._validated = self._alive = False
+
     def on_validation_epoch_end(self) -> None:
+        learns = any(parameter.requires_grad for parameter in self.potential.parameters())
+        if learns and self._validated and not self._alive:
+            raise RunFailedError(
+                f"all forces are exactly zero in validation after step {self.global_step}: the model has "
+                "died, as activations do after too large a step; lower training.learning_rate"
+            )
         for name in SUMMARIES:
             metric = getattr(self, name)
             # Over all processes: each must come here, whether or not it has seen a label of that kind. NaN

@@ -27,6 +27,20 @@ def test_a_diverging_run_stops_with_a_sentence(copper, tmp_path) -> None:
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
+def test_a_model_that_has_died_is_a_failure(copper, tmp_path, monkeypatch) -> None:
+    """Its losses are finite, and it would pass for a bad model."""
+    forward, calls = SchNet.forward, []
+
+    def dying(self, batch):
+        output = forward(self, batch)
+        calls.append(len(batch.natoms))
+        return output if len(calls) < 4 else output | {"forces": 0 * output["forces"]}
+
+    monkeypatch.setattr(SchNet, "forward", dying)
+    with pytest.raises(RunFailedError, match="all forces are exactly zero in validation after step"):
+        train(config("schnet"), *copper, tmp_path / "run", "cpu")
+
+
 def test_a_failed_prediction_is_recorded_whole(copper, tmp_path, monkeypatch) -> None:
     """The second of two splits fails: no half set of predictions is left."""
     stores, splits = copper
