@@ -4,19 +4,19 @@
 names, and each is a subclass of the one that it replaces:
 
 - :mod:`~leignn.backend.messages`: the sums over neighbours by one compiled loop over the edges, with
-  :mod:`~leignn.backend.band` of the Gaussians that are not zero and :mod:`~leignn.backend.edges` sorted; on the
-  CPU by Numba (:mod:`~leignn.backend.cpu_sums`, :mod:`~leignn.backend.kernels`), on a GPU by Triton
+  :mod:`~leignn.backend.band` of the Gaussians that are not zero and :mod:`~leignn.backend.edges` sorted;
+  on the CPU by Numba (:mod:`~leignn.backend.cpu_sums`, :mod:`~leignn.backend.kernels`), on a GPU by Triton
   (:mod:`~leignn.backend.gpu_sums`, :mod:`~leignn.backend.gpu_kernels`);
 - :mod:`~leignn.backend.products`: matrix products by oneDNN;
 - :mod:`~leignn.backend.global_phases`: without what is zero before the first
   layer, or read by nothing after the last.
 
-What is in another precision, small on the CPU or under autocast is computed by the equations' own modules; so
-are derivatives of LEIGNN with respect to positions, its derivatives of derivatives, and on a GPU everything but
+What is in another precision, small on the CPU or under autocast is computed by the equations' own modules;
+so are derivatives of LEIGNN with respect to positions, its derivatives of derivatives, and on a GPU all but
 the sums. Small structures that come again and again there are recorded: :mod:`~leignn.backend.replay`.
 
-LEIGNN-C (:mod:`leignn.conservative`) is a gradient when it predicts, and its derivative when it trains. On the
-CPU:
+LEIGNN-C (:mod:`leignn.conservative`) is a gradient when it predicts, and its derivative when it trains. On
+the CPU:
 
 - :mod:`~leignn.backend.smooth_messages`: the sums, their gradients and the gradients of those, with
   :mod:`~leignn.backend.smooth_band` and :mod:`~leignn.backend.smooth_kernels`;
