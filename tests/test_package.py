@@ -24,7 +24,9 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 LOCK = dict(
-    line.split("==") for line in (ROOT / "requirements.txt").read_text().splitlines() if line[0] != "#"
+    line.partition(";")[0].split("==")
+    for line in (ROOT / "requirements.txt").read_text().splitlines()
+    if line[0] != "#"
 )
 
 

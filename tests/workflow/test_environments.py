@@ -24,6 +24,7 @@ MODELS = [yaml.safe_load(path.read_text()) for path in (ROOT / "config" / "model
 # Imported in functions that the rules of an environment do not come to.
 ELSEWHERE = {
     ("torch", "leignn.arguments"),  # of what --device says
+    ("torch", "leignn.determinism"),  # likewise
     ("torch", "leignn.provenance"),  # of the hardware of trainings and profiles
     (
         "torch_sim",
