@@ -45,7 +45,7 @@ class TrainedPotential(nn.Module):
         self.potential, self.config, self.energy_shift = potential, config, energy_shift
         self.elements, self.dtype = sorted(elements), dtype_of(config)
         self._replay = Replay(potential)
-        self._checked: Tensor | None = None  # the last atomic numbers that were predicted
+        self._checked: Tensor | None = None  # the last atomic numbers that were looked at
         known = torch.zeros(UNKNOWN_NUMBERS, dtype=torch.bool)
         known[self.elements] = True
         self.register_buffer("_known", known, persistent=False)
@@ -76,7 +76,7 @@ class TrainedPotential(nn.Module):
         Raises:
             InputError: an element that the model was not trained on; or there is no stress.
         """
-        if batch.atomic_numbers is not self._checked:  # at every step of a simulation the same tensor
+        if not again or batch.atomic_numbers is not self._checked:  # in a simulation ever the same tensor
             self.check_elements(batch.atomic_numbers)
             self._checked = batch.atomic_numbers
         if not stress:
