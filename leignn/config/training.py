@@ -19,6 +19,9 @@ class Training(Strict):
     schedule: Schedule = "plateau"
     """of the learning rate: `plateau` reduces it when validation does not improve; `cosine` lowers it along
     half a cosine over `max_steps`, for a budget that is known"""
+    warmup_steps: NonNegativeInt = 0
+    """first steps of `cosine`, over which the rate rises in proportion to `learning_rate`; for rates that the
+    model of the first steps does not survive"""
     min_learning_rate: NonNegativeFloat
     """the lowest"""
     batch_size: PositiveInt
@@ -64,6 +67,16 @@ class Training(Strict):
         if self.max_steps % self.evaluate_every:
             raise ValueError(
                 f"max_steps: {self.max_steps} is no multiple of evaluate_every: {self.evaluate_every}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _warmup_before_a_cosine(self) -> Self:
+        if self.warmup_steps and self.schedule != "cosine":
+            raise ValueError("warmup_steps: only before schedule: cosine")
+        if self.warmup_steps >= self.max_steps:
+            raise ValueError(
+                f"warmup_steps: {self.warmup_steps} of max_steps: {self.max_steps}: none is left"
             )
         return self
 

@@ -149,10 +149,13 @@ class TrainingModule(pl.LightningModule):
 
 
 def cosine_rate(step: int, training: Training) -> float:
-    """Learning rate of a step (from 0) of half a cosine from the first to the lowest (Loshchilov and Hutter,
-    arXiv 1608.03983, without restarts)."""
-    low, high = training.min_learning_rate, training.learning_rate
-    return low + (high - low) * (1 + math.cos(math.pi * step / training.max_steps)) / 2
+    """Learning rate of a step (from 0): a rise from nothing, if asked for (Goyal et al., arXiv 1706.02677),
+    and half a cosine down to the lowest (Loshchilov and Hutter, arXiv 1608.03983, without restarts)."""
+    low, high, warmup = training.min_learning_rate, training.learning_rate, training.warmup_steps
+    if step < warmup:
+        return high * (step + 1) / warmup
+    share = (step - warmup) / (training.max_steps - warmup)
+    return low + (high - low) * (1 + math.cos(math.pi * share)) / 2
 
 
 def _non_finite(output: dict[str, Tensor], batch: Batch, frames: Frames) -> str | None:

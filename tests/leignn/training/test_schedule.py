@@ -26,3 +26,11 @@ def test_half_a_cosine_over_the_budget(copper, tmp_path) -> None:
     train(run, *copper, tmp_path / "resumed", device="cpu")
     logs = [pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds") for name in ("whole", "resumed")]
     pd.testing.assert_frame_equal(*logs, check_exact=True)
+
+
+def test_a_rise_before_it(copper, tmp_path) -> None:
+    train(config(schedule="cosine", warmup_steps=30, max_steps=60), *copper, tmp_path / "run", device="cpu")
+    low, high = 1e-5, 3e-3
+    falling = [low + (high - low) * math.cos(math.pi * step / 60) ** 2 for step in (9, 29)]
+    expected = [high * 20 / 30, *falling]
+    assert rates(tmp_path / "run") == pytest.approx(expected, rel=1e-6)
