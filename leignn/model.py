@@ -10,6 +10,7 @@ Plain PyTorch, which differentiates any number of times; :mod:`leignn.backend` c
 """
 
 import math
+from collections.abc import Collection
 from typing import Literal
 
 import torch
@@ -220,6 +221,12 @@ class GlobalVector(nn.Module):
         return w + self.mlp_vn(mean_of(structure, v, natoms) + w)  # (8)
 
 
+def known(name: str, choice: str, choices: Collection[str]) -> None:
+    """Raise TypeError where a hyperparameter's choice is none of those there are."""
+    if choice not in choices:
+        raise TypeError(f"{name} is {' or '.join(map(repr, choices))}, not {choice!r}")
+
+
 class LEIGNN(Potential):
     """The lightweight equivariant interaction graph neural network, Eqs. (1) to (9).
 
@@ -251,15 +258,15 @@ class LEIGNN(Potential):
     ) -> None:
         super().__init__()
         self.graph = graph
-        updating = {"nmu": NovelMessageUpdating, "painn": PaiNNUpdating}[update]
+        updates = {"nmu": NovelMessageUpdating, "painn": PaiNNUpdating}
+        known("update", update, updates)
+        known("global_scope", global_scope, ("structure", "component"))
         layers = range(num_layers)
         self.atom_emb = AtomEmbedding(hidden_channels, num_elements)  # x_i before the first layer
         self.radial_basis = RadialBasis(num_rbf, graph.cutoff)  # e
         self.message_layers = nn.ModuleList(LocalMessagePassing(hidden_channels, num_rbf) for _ in layers)
-        self.update_layers = nn.ModuleList(updating(hidden_channels) for _ in layers)
+        self.update_layers = nn.ModuleList(updates[update](hidden_channels) for _ in layers)
         self.global_phases, self.global_scope = global_phases, global_scope
-        if global_scope not in ("structure", "component"):
-            raise TypeError(f"global_scope is 'structure' or 'component', not {global_scope!r}")
         if global_phases:
             self.vn_emb = nn.Embedding(1, hidden_channels)  # s_b before the first layer
             nn.init.uniform_(self.vn_emb.weight, -math.sqrt(3), math.sqrt(3))

@@ -22,7 +22,7 @@ def build_potential(
         environment: the conda file workflow/envs/<environment>.yaml has the model's packages.
 
     Raises:
-        InputError: no such class, or unknown hyperparameters.
+        InputError: no such class, or hyperparameters that it does not know or cannot be built with.
         RunFailedError: a package that the model needs is missing.
     """
     module_name, _, class_name = name.partition(":")
@@ -41,5 +41,5 @@ def build_potential(
         raise InputError(f"unknown potential {name!r}: {module_name} has no {class_name!r}") from error
     try:
         return potential(graph, **hyperparameters)
-    except TypeError as error:
-        raise InputError(f"hyperparameters of {name}: {error}") from error
+    except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
+        raise InputError(f"hyperparameters of {name}: {hyperparameters}: {error}") from error
