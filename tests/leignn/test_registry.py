@@ -12,7 +12,6 @@ from leignn.registry import build_potential
     [
         ({"update": "pain"}, "update is 'nmu' or 'painn', not 'pain'"),
         ({"hidden_channels": -4}, "negative dimension -4"),
-        ({"hidden_channels": 0}, "division by zero"),
         ({"hidden_channels": 2.5}, "'hidden_channels': 2.5"),
         ({"num_layers": "three"}, "'num_layers': 'three'"),
         ({"channels": 8}, "unexpected keyword argument 'channels'"),
