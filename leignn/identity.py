@@ -8,7 +8,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -81,6 +81,7 @@ def differences(kept: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "
     return names
 
 
+@cache
 def _file(module: str) -> Path | None:
     """Where a module of ours lies; None for others, and for those that make no number."""
     root, _, below = module.partition(".")
@@ -104,8 +105,9 @@ def _parsed(path: Path, module: str) -> tuple[str, tuple[str, ...]]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):  # whoever imports it will say so
         return hashlib.sha256(source).hexdigest(), ()
-    imported = tuple(dict.fromkeys(_imports(tree, module, path.name == "__init__.py")))
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    imported = tuple(dict.fromkeys(_imports(nodes, module, path.name == "__init__.py")))
+    for node in nodes:
         for name in ("body", "orelse", "finalbody"):
             if isinstance(body := getattr(node, name, None), list):
                 setattr(node, name, [line for line in body if not _is_text(line)])
@@ -121,14 +123,15 @@ def _is_text(node: ast.AST) -> bool:
     )
 
 
-def _imports(tree: ast.AST, module: str, package: bool) -> Iterator[str]:
-    for name in _named(tree, module, package):
+def _imports(nodes: Iterable[ast.AST], module: str, package: bool) -> Iterator[str]:
+    for name in _named(nodes, module, package):
         parts = name.split(".")
-        yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))  # with its packages
+        if parts[0] in ROOTS:
+            yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))  # with its packages
 
 
-def _named(tree: ast.AST, module: str, package: bool) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _named(nodes: Iterable[ast.AST], module: str, package: bool) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Field,
     GetCoreSchemaHandler,
     ModelWrapValidatorHandler,
     ValidationError,
@@ -30,16 +29,14 @@ class Strict(BaseModel):
     """A mapping of known keys, which does not change once it is read.
 
     Numbers may come as text: Snakemake's ``--config`` hands on those inside a mapping as such, and YAML
-    takes 1e-3 (no point) for text. A field's docstring is its description in schemas and tables of keys.
+    takes 1e-3 (no point) for text. A field's docstring is its description in schemas and tables of keys
+    (:mod:`leignn.config.documents` reads it there: pydantic would in every command, and takes 0.2 s).
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-        ser_json_inf_nan="null",
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, ser_json_inf_nan="null")
+
+    _described_by: ClassVar["type[Strict] | None"] = None
+    """whose fields' docstrings are also this type's"""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -82,10 +79,10 @@ class SomeOf:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         fields: dict[str, Any] = {
-            name: (Annotated[field.annotation, Field(description=field.description), *field.metadata], None)
-            for name, field in self.kind.model_fields.items()
+            name: (field.rebuild_annotation(), None) for name, field in self.kind.model_fields.items()
         }
         some = create_model(f"SomeOf{self.kind.__name__}", __base__=Strict, **fields)
+        some._described_by = self.kind
         return core_schema.no_info_after_validator_function(
             lambda found: found.plain(),
             handler.generate_schema(some),

@@ -7,13 +7,20 @@ For a checkout: an installed package needs neither.
 """
 
 import argparse
+import ast
+import inspect
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import ModelSchema
 
 from leignn.config.archive import Archives, Download, ZenodoRecord
 from leignn.config.base import SomeOf, Strict, load_yaml
@@ -80,7 +87,7 @@ def deviations(folder: Path) -> str:
 
 def schema(kind: type[Strict]) -> str:
     """JSON schema of a file, for editors."""
-    content = kind.model_json_schema()
+    content = kind.model_json_schema(schema_generator=_Described)
     if kind is Dataset:  # what is taken out before it is checked
         content["properties"] |= {
             "base": {
@@ -94,6 +101,33 @@ def schema(kind: type[Strict]) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
+class _Described(GenerateJsonSchema):
+    """With every key's description."""
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        found, kind = super().model_schema(schema), schema["cls"]
+        assert issubclass(kind, Strict)
+        for name, text in descriptions(kind).items():
+            found["properties"][name]["description"] = text
+        return found
+
+
+@cache
+def descriptions(kind: type[Strict]) -> dict[str, str]:
+    """Field → the docstring below it, in a type and in those that it inherits from."""
+    found = {}
+    for base in reversed((kind._described_by or kind).__mro__):
+        if not issubclass(base, Strict) or base is Strict:
+            continue
+        (definition,) = ast.parse(dedent(inspect.getsource(base))).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, text in pairwise(definition.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(value))):
+                    found[name] = inspect.cleandoc(value)
+    return {name: text for name, text in found.items() if name in kind.model_fields}
+
+
 def table(kind: type[Strict]) -> list[str]:
     """Markdown table of the keys of a type and of the types in it."""
     return ["| key | meaning |", "|---|---|", *(f"| {key} | {meaning} |" for key, meaning in _rows(kind, ""))]
@@ -102,12 +136,12 @@ def table(kind: type[Strict]) -> list[str]:
 def _rows(kind: type[Strict], prefix: str) -> Iterator[tuple[str, str]]:
     for name, field in kind.model_fields.items():
         key, inner = f"{prefix}{name}", list(dict.fromkeys(_types(field.annotation, field.metadata)))
-        yield f"`{key}`", _meaning(field)
+        yield f"`{key}`", _meaning(kind, name, field)
         if len(inner) == 1:
             step = ".<name>" if str(field.annotation).startswith("dict") else ""
             yield from _rows(inner[0], f"{key}{step}.")
         for member in inner if len(inner) > 1 else ():
-            keys = "; ".join(f"`{n}`: {_meaning(f)}" for n, f in member.model_fields.items())
+            keys = "; ".join(f"`{n}`: {_meaning(member, n, f)}" for n, f in member.model_fields.items())
             yield f"`{key}` …", f"{_line(member.__doc__)} {keys}"
 
 
@@ -123,8 +157,8 @@ def _types(annotation: Any, metadata: Any = ()) -> Iterator[type[Strict]]:
         yield from _types(argument)
 
 
-def _meaning(field: FieldInfo) -> str:
-    text = _line(field.description)
+def _meaning(kind: type[Strict], name: str, field: FieldInfo) -> str:
+    text = _line(descriptions(kind).get(name))
     default = field.get_default()
     if field.is_required() or default is None or default == {} or default == [] or default == "":
         return text

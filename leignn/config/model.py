@@ -136,6 +136,8 @@ def model_names() -> dict[str, Path]:
 def find_model(name: str) -> Path:
     """File of the model called ``name`` (or one of its aliases, such as ``e2gnn``)."""
     checked_name(name, "model")
+    if file := config_files("models").get(name):
+        return file
     names = model_names()
     if name not in names:
         raise InputError(f"unknown model {name!r}: config/models has {', '.join(sorted(names))}")

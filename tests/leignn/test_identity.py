@@ -40,6 +40,7 @@ def package(tmp_path, monkeypatch):
     def edited(name: str = "mine", old: str = "", new: str = "") -> str:
         from leignn import identity
 
+        identity._file.cache_clear()
         identity._parsed.cache_clear()
         fingerprint.cache_clear()
         for file, text in files.items():
