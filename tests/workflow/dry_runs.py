@@ -2,9 +2,10 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
+
+import forked_snakemake
 
 from leignn.config.result import load_results
 
@@ -34,10 +35,9 @@ SEEDS = (
 MINI_RUNS = sum(SEEDS.values()) + SIMULATED + 3 * len(COMPARED) - len(COMPARED & TABLE3)
 
 
-def snakemake(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
+def snakemake(*arguments: str, folder: Path = ROOT) -> CompletedProcess:
     """Snakemake on two cores in a folder."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    return forked_snakemake.run(["--cores", "2", *arguments], folder)
 
 
 def copy_project(folder: Path) -> Path:
