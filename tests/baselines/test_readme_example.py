@@ -1,5 +1,6 @@
 """The README's "Add your own model", as a reader would follow it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -36,6 +37,12 @@ def test_own_model_trains_and_passes_every_test(tmp_path) -> None:
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess:
+    """As typed, but for the processes that pytest would share a few tests between."""
     return subprocess.run(
-        [sys.executable, "-m", *command.split()], cwd=folder, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", *command.split()],
+        cwd=folder,
+        env=os.environ | {"PYTEST_ADDOPTS": "-n 0"},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import forked_snakemake
+import forked
 
 from leignn.config.result import load_results
 
@@ -37,7 +37,7 @@ MINI_RUNS = sum(SEEDS.values()) + SIMULATED + 3 * len(COMPARED) - len(COMPARED &
 
 def snakemake(*arguments: str, folder: Path = ROOT) -> CompletedProcess:
     """Snakemake on two cores in a folder."""
-    return forked_snakemake.run(["--cores", "2", *arguments], folder)
+    return forked.snakemake(["--cores", "2", *arguments], folder)
 
 
 def copy_project(folder: Path) -> Path:

@@ -55,6 +55,11 @@ CODE, COMMENT = "\nNOTE = 1\n", "\n# a comment\n"
 FROM_TRAINING = {"train_model", "predict_run", "score_run"}
 EDITS = {
     "a model": ({"baselines/schnet.py": CODE}, FROM_TRAINING | {"build_table"}, ["schnet on oc20_standin"]),
+    "a model's settings": (
+        {"config/models/schnet.yaml": "graph: {smoke: {cutoff: 5.5}}\n"},
+        FROM_TRAINING | {"configure_run", "build_table"},
+        ["schnet on oc20_standin"],
+    ),
     "the loss": (
         {"leignn/training/loss.py": CODE},
         FROM_TRAINING | {"build_table"},

@@ -221,30 +221,6 @@ def test_bad_configuration_is_one_sentence(project, setting, sentence) -> None:
     assert sentence in done.stdout + done.stderr
 
 
-def test_changing_one_model_reruns_that_model_only(project) -> None:
-    """All outputs are made by --touch of empty files; then one model's file changes."""
-    targets = ["results/table1.csv", "--config", "scale=smoke"]
-    listing = snakemake("-n", "--summary", *targets, folder=project).stdout
-    for line in listing.splitlines():
-        output = project / line.split("\t")[0]
-        if line.startswith(("results", "data")):
-            folder = output.parent if output.suffix else output
-            folder.mkdir(parents=True, exist_ok=True)
-            if output.suffix:
-                output.touch()
-    assert snakemake("--touch", "--forceall", *targets, folder=project).returncode == 0
-    assert "Nothing to be done" in "".join(snakemake("-n", *targets, folder=project).stdout.split("\r"))
-
-    path = project / "config" / "models" / "schnet.yaml"
-    model = yaml.safe_load(path.read_text())
-    model["hyperparameters"]["smoke"]["hidden_channels"] = 24
-    path.write_text(yaml.safe_dump(model))
-    done = snakemake("-n", *targets, folder=project)
-    found = jobs(done.stdout)
-    assert (found["configure_run"], found["train_model"], found["predict_run"]) == (1, 1, 1)
-    assert "Training schnet" in done.stdout and "Training leignn" not in done.stdout
-
-
 def test_conda_files_pin_what_the_lock_pins() -> None:
     lock = _pins((ROOT / "requirements.txt").read_text().splitlines())
     nodeps = _pins((ROOT / "requirements-nodeps.txt").read_text().splitlines())

@@ -4,8 +4,8 @@ import json
 
 import jsonschema
 import pytest
-import yaml
 
+from leignn.config.base import load_yaml
 from leignn.config.documents import documents
 from leignn.resources import CONFIG
 
@@ -21,11 +21,13 @@ KINDS = {"dataset": "datasets", "model": "models", "result": "results", "config"
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_editor_accepts_the_files_that_ship_and_marks_a_wrong_key(kind) -> None:
     schema = json.loads((CONFIG / "schemas" / f"{kind}.schema.json").read_text())
+    kind_of = jsonschema.validators.validator_for(schema)
+    kind_of.check_schema(schema)
     for path in (CONFIG / KINDS[kind]).glob("*.yaml"):
-        content = yaml.safe_load(path.read_text())
-        jsonschema.validate(content, schema)
+        content = load_yaml(path)
+        kind_of(schema).validate(content)
         with pytest.raises(jsonschema.ValidationError, match="colour"):
-            jsonschema.validate(content | {"colour": "red"}, schema)
+            kind_of(schema).validate(content | {"colour": "red"})
 
 
 def test_an_editor_knows_the_keys_of_an_override() -> None:

@@ -1,14 +1,26 @@
-"""Shared by the tests of downloads."""
+"""Shared by the tests of downloads, and how the tests of stores read."""
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import forked
 import pytest
 
-from leignn.data import download
+from leignn.data import download, pool
 from tests.leignn.data.served import NAME, Server
+
+
+@pytest.fixture(autouse=True)
+def forked_reader(monkeypatch) -> None:
+    """A single reading process is forked from one that has its imports; several are spawned as ever."""
+
+    def executor(workers: int, mp_context) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(workers, mp_context=forked.SERVER if workers == 1 else mp_context)
+
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", executor)
 
 
 @pytest.fixture

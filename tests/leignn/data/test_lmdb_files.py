@@ -111,7 +111,7 @@ def mdsim_graph(number: int) -> Data:
     )
 
 
-def build(folder: Path, **part: Any) -> int:
+def build(folder: Path, workers: int = 1, **part: Any) -> int:
     content = {
         "base": "mdsim",
         "title": "t",
@@ -123,7 +123,7 @@ def build(folder: Path, **part: Any) -> int:
     }
     (folder / "t.yaml").write_text(yaml.safe_dump(content))
     paths = ["--dataset", folder / "t.yaml", "--raw", folder, "--output", folder / "store"]
-    return main(["build-store", "--part", "all", "--workers", "2", *map(str, paths)])
+    return main(["build-store", "--part", "all", "--workers", str(workers), *map(str, paths)])
 
 
 def read(files: list[Path], part: LmdbPart | AsePart) -> list[Structure]:
@@ -164,7 +164,7 @@ def test_a_folder_of_graphs(tmp_path, graphs_of) -> None:
 def test_more_frames_than_a_chunk(tmp_path) -> None:
     """Keys are read by their numbers: LMDB has them in the order of their text."""
     pickled(tmp_path / "raw" / "data.lmdb", [mdsim_graph(n) for n in range(300)], 299)
-    assert build(tmp_path, format="ocp_lmdb", path="raw/data.lmdb", y="total") == 0
+    assert build(tmp_path, workers=2, format="ocp_lmdb", path="raw/data.lmdb", y="total") == 0
     store = Store(tmp_path / "store")  # all 300, though MDSim's writer says one less
     assert store.frame.tolist() == list(range(0, 2100, 7))
     assert store.energy.tolist() == [-350.0 - n for n in range(300)]
@@ -185,7 +185,7 @@ def test_ase_databases(tmp_path) -> None:
     rows(tmp_path / "raw" / "data.0001.aselmdb", atoms[5:])
     with ase.db.connect(tmp_path / "raw" / "data.0001.aselmdb", type="aselmdb") as database:
         database.delete([3])
-    assert build(tmp_path, **ROWS) == 0
+    assert build(tmp_path, workers=2, **ROWS) == 0
     compare(Store(tmp_path / "store"), atoms[:7] + atoms[8:], 0.0)
 
 
