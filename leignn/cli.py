@@ -3,13 +3,13 @@
 import argparse
 import ast
 import errno
-import importlib
 import io
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from leignn.errors import InputError
+from leignn.imports import imported
 from leignn.memory import keep_freed_memory
 
 # Imported only when asked for: `--help` and light commands must not wait for torch.
@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(command: str, argv: list[str]) -> int:
     module_name, summary = commands()[command]
     try:
-        module = importlib.import_module(module_name)
+        module = imported(module_name)
         parser = _Parser(prog=f"leignn {command}", description=module.__doc__ or summary)
         module.add_arguments(parser)
         return module.main(parser.parse_args(argv)) or 0

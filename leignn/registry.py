@@ -1,10 +1,10 @@
 """From the name in a model's configuration to a potential."""
 
-import importlib
 from typing import Any
 
 from leignn.errors import InputError, RunFailedError
 from leignn.graph import GraphSpec
+from leignn.imports import imported
 from leignn.potential import Potential
 
 PACKAGES = ("leignn", "baselines")  # a configuration or checkpoint may name code of ours only
@@ -29,7 +29,7 @@ def build_potential(
     if module_name.split(".")[0] not in PACKAGES:
         raise InputError(f"potential {name!r} is not in {' or '.join(PACKAGES)}")
     try:
-        potential = getattr(importlib.import_module(module_name), class_name)
+        potential = getattr(imported(module_name), class_name)
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] not in PACKAGES:
             raise RunFailedError(

@@ -1,5 +1,6 @@
 """Shared by all tests: structures that exercise every branch of the graph, made on the spot."""
 
+import gc
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -27,6 +28,13 @@ from leignn.training.train import train
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported is no garbage, which need not be found again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def random_crystal(seed: int, atoms: int, pbc: tuple[bool, bool, bool] = (True, True, True)) -> Atoms:

@@ -3,6 +3,7 @@
 None of ours: a process takes the library from the project that it runs in. A session has one such server.
 """
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -31,6 +32,7 @@ def snakemake(arguments: list[str], folder: Path) -> CompletedProcess:
 
 
 def _main(arguments: list[str], folder: Path, environment: dict[str, str], written: list[Path]) -> None:
+    gc.freeze()
     for stream, path in zip((sys.stdout, sys.stderr), written, strict=True):
         with open(path, "w") as opened:
             os.dup2(opened.fileno(), stream.fileno())

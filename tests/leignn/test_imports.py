@@ -24,7 +24,8 @@ def test_commands_import_no_more_than_they_need() -> None:
     modules = {name: module for name, (module, _) in commands().items()}
     assert WITH_TORCH <= set(modules) and len(modules) > 20
     light = [name for name in modules if name not in WITH_TORCH]
-    code = f"""import importlib, sys
+    code = f"""import gc, sys
+from leignn.imports import imported
 for names, absent in {
         [
             (light, ["torch", "pytorch_lightning", "torch_geometric"]),
@@ -33,7 +34,8 @@ for names, absent in {
         ]
     }:
     for name in names:
-        importlib.import_module({modules}[name])
-        assert not set(absent) & set(sys.modules), (name, absent)"""
+        assert imported({modules}[name]) is sys.modules[{modules}[name]] and gc.isenabled()
+        assert not set(absent) & set(sys.modules), (name, absent)
+assert gc.get_freeze_count() > 10 * len(gc.get_objects())"""
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

@@ -34,17 +34,17 @@ def test_what_may_be_a_name(text) -> None:
 
 @pytest.mark.parametrize("text", BAD)
 def test_what_may_not_at_every_entrance(elsewhere, capsys, text) -> None:
-    refused = f"{text!r} {SAYS}"
+    refused, plan = f"{text!r} {SAYS}", Plan.of({})
     entrances = [
         (
             lambda: Plan.of({"results": {"table1": {"models": [text]}}}),
             "configuration: results.table1.models.0",
         ),
         (lambda: Plan.of({"results": {"table1": {"datasets": [text]}}}), "results.table1.datasets.0"),
-        (lambda: Plan.of({}).dataset(text), "data set"),
-        (lambda: Plan.of({}).model(text), "model"),
-        (lambda: Plan.of({}).archive(text), "archive"),
-        (lambda: Plan.of({}).part("lips", text), "part"),
+        (lambda: plan.dataset(text), "data set"),
+        (lambda: plan.model(text), "model"),
+        (lambda: plan.archive(text), "archive"),
+        (lambda: plan.part("lips", text), "part"),
     ]
     if text:  # no name: results lie in results/
         entrances.append((lambda: Plan.of({"run": text}), "configuration: run"))
