@@ -3,7 +3,6 @@
 None of ours: a process takes the library from the project that it runs in. A session has one such server.
 """
 
-import gc
 import multiprocessing
 import os
 import sys
@@ -32,7 +31,6 @@ def snakemake(arguments: list[str], folder: Path) -> CompletedProcess:
 
 
 def _main(arguments: list[str], folder: Path, environment: dict[str, str], written: list[Path]) -> None:
-    gc.freeze()
     for stream, path in zip((sys.stdout, sys.stderr), written, strict=True):
         with open(path, "w") as opened:
             os.dup2(opened.fileno(), stream.fileno())

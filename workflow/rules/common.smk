@@ -1,5 +1,6 @@
 # What all rules share: the plan (leignn/plan.py), and thin functions of wildcards. Nothing imports torch.
 import functools
+import gc
 import json
 import shlex
 import sys
@@ -15,6 +16,8 @@ shell.prefix(f"export PYTHONPATH={FIRST}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 from leignn.errors import InputError
 from leignn.plan import DRAWN_MODEL, Plan
 from leignn.resources import config_file
+
+gc.freeze()  # nothing of what has been imported is garbage, to be found again and again
 
 # snakemake-storage-plugin-s3 0.3.6 remembers that a folder is not there, also after another machine made it.
 if s3 := sys.modules.get("snakemake_storage_plugin_s3"):
