@@ -257,7 +257,7 @@ def test_real_data_by_an_overlay(project, model) -> None:
     commands = [line for line in done.stdout.splitlines() if "leignn configure --dataset" in line]
     assert len(commands) == len(datasets)
     for command in commands:
-        assert '"max_steps": 14000' in command and '"schedule": "cosine", "min_learning_rate"' in command
+        assert '"max_steps": 14000' in command and '"schedule": "cosine", "warmup_steps": 100' in command
 
 
 def test_two_overlays_are_one_configuration(project) -> None:
