@@ -11,6 +11,9 @@ def imported(name: str) -> ModuleType:
 
     Of what PyTorch and its like make when they are imported nothing is garbage. To look through it again and
     again, and once more when the process ends, takes a third of a short command's time.
+
+    Raises:
+        ImportError: there is no such module, or it cannot be imported.
     """
     if name in sys.modules:
         return sys.modules[name]

@@ -20,8 +20,8 @@ class Training(Strict):
     """of the learning rate: `plateau` reduces it when validation does not improve; `cosine` lowers it along
     half a cosine over `max_steps`, for a budget that is known"""
     warmup_steps: NonNegativeInt = 0
-    """first steps of `cosine`, over which the rate rises in proportion to `learning_rate`; for rates that the
-    model of the first steps does not survive"""
+    """first steps of `cosine`, over which the rate rises linearly to `learning_rate`; for rates that a model
+    does not survive from its first step on"""
     min_learning_rate: NonNegativeFloat
     """the lowest"""
     batch_size: PositiveInt
