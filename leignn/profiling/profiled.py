@@ -17,6 +17,7 @@ from leignn.data.selection import read_manifest
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.trained import potential_of
 from leignn.training.loss import absolute_errors
+from leignn.training.optimizer import adamw
 
 FRAMES = 32  # structures
 # Of these, for the statistics: factors that no time depends on. Training takes them of the whole split.
@@ -78,7 +79,7 @@ class Profiled:
             parameter.grad = None
         if self.parameters:
             # A rate of zero, so that every step is the same.
-            self.optimizer = torch.optim.AdamW(self.parameters, lr=0.0, amsgrad=True)
+            self.optimizer = adamw(self.parameters, 0.0, self.training.precision)
 
     def training_step(self, batch: Batch) -> None:
         """Forward, loss, backward, clipping and AdamW, as in training."""

@@ -16,6 +16,7 @@ from leignn.errors import RunFailedError
 from leignn.finite import non_finite
 from leignn.potential import Potential
 from leignn.training.loss import absolute_errors
+from leignn.training.optimizer import adamw
 
 SUMMARIES = ("train_loss", "train_energy_mae", "train_forces_mae", "val_energy_mae", "val_forces_mae")
 
@@ -124,9 +125,7 @@ class TrainingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         config = self.training_config
-        optimizer = torch.optim.AdamW(
-            self.potential.parameters(), lr=config.learning_rate, weight_decay=0, amsgrad=True
-        )
+        optimizer = adamw(self.potential.parameters(), config.learning_rate, config.precision)
         # Stepped and saved by this module, not by Lightning, which saves its checkpoint of a block
         # before it steps a plateau schedule: a resumed run would miss that step.
         self.plateau = ReduceLROnPlateau(
