@@ -123,6 +123,14 @@ def test_a_bad_declaration_is_one_sentence(project, change, sentence) -> None:
     assert sentence in done.stdout + done.stderr
 
 
+def test_snakemake_decides_once_a_job(project) -> None:
+    """Not again and again, ever more often, while jobs wait for a core."""
+    runs = [f"results/runs/oc20_standin/mini/leignn/seed{seed}/config.yaml" for seed in range(12)]
+    done = snakemake("--verbose", *runs, folder=project)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Ready jobs: ") <= len(runs) + 2
+
+
 def test_unlock_as_the_readme_says_it(project) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--unlock"], cwd=project, capture_output=True, text=True
