@@ -55,6 +55,7 @@ def plot_learning_curves(runs: list[Run], output: Path) -> None:
             if TRIVIAL not in logs and (level := _on_test(members, metric)) is not None:
                 axis.axhline(level, **LEVEL, label=f"{prediction}, test split")
             axis.set(xlabel="optimiser steps", ylabel=label, yscale="log")
+            axis.locator_params(axis="x", nbins=5)  # more numbers of six digits would touch each other
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))  # decades: fewer, all
             axis.tick_params(which="minor", labelsize=7)
