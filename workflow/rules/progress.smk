@@ -30,7 +30,8 @@ REPORTERS = []
 
 # Snakemake 9.27 limits jobs a second (100) by looking for a free slot a second after every decision that leaves
 # jobs waiting, and after the next: each job that ends leaves one more such chain. After 120 jobs of a default run
-# its process took 25 to 60 % of a core. On one machine it is the cores that limit jobs.
+# its process took 25 to 60 % of a core. On one machine it is the cores that limit jobs, also where
+# --max-jobs-per-timespan is given.
 def unhurried():
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None

@@ -6,7 +6,7 @@ import torch
 from leignn.training.optimizer import adamw
 
 
-def test_steps_are_those_of_the_algorithm():
+def test_steps_are_those_of_the_algorithm() -> None:
     """AMSGrad (Reddi et al., ICLR 2018, with Adam's corrections, as PyTorch documents it)."""
     generator = torch.Generator().manual_seed(0)
     gradients = torch.randn((30, 7, 5), generator=generator, dtype=torch.float64)
@@ -29,7 +29,7 @@ def test_steps_are_those_of_the_algorithm():
 
 
 @pytest.mark.parametrize("precision", ["32-true", "64-true"])
-def test_fused_only_where_gradients_can_be_clipped(precision: str):
+def test_fused_only_where_gradients_can_be_clipped(precision: str) -> None:
     parameter = torch.nn.Parameter(torch.zeros(3))
     assert adamw([parameter], 1e-3, precision).defaults["fused"]
     assert not adamw([parameter], 1e-3, "bf16-mixed").defaults["fused"]
