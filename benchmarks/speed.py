@@ -2,8 +2,8 @@
 
 Slabs of 65 atoms, F=512, L=4, R=128, 20 neighbours. Prints milliseconds per structure over interleaved
 repeats and ratios to the model itself. "Products alone" are the matrix products of the equations,
-all Gaussians included, by PyTorch's own choice of library. On a GPU there is the inference as it is recorded
-for structures that come again, too. Run from the project's folder: ``python -m benchmarks.speed``.
+all Gaussians included, by PyTorch's own choice of library. On a GPU there are inference and training as they
+are recorded, too. Run from the project's folder: ``python -m benchmarks.speed``.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from torch import nn
 from benchmarks.output import report, training_step
 from leignn.backend import accelerate
 from leignn.backend.replay import Replay
+from leignn.backend.training_replay import TrainingReplay
 from leignn.batch import Batch
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
@@ -97,9 +98,13 @@ def main() -> None:
         print(f"{name}: largest relative difference to the model itself {difference:.1e}")
     inference = {name: torch.no_grad()(f) for name, f in forwards.items()}
     networks = {"accelerated": accelerated, "model": model, "products alone": model}
+    training = {name: partial(training_step, networks[name], f) for name, f in forwards.items()}
     if args.device == "cuda":
         inference["recorded"] = torch.no_grad()(partial(Replay(accelerated), batch))
-    training = {name: partial(training_step, networks[name], f) for name, f in forwards.items()}
+        recorded = partial(TrainingReplay(accelerated), batch)
+        training["recorded"] = partial(training_step, accelerated, recorded)
+        for function in 2 * [inference["recorded"], training["recorded"]]:
+            function()  # the second is what records
     timings = {
         task: interleaved(functions, args.device, args.repeats, args.repeats, 0.0)
         for task, functions in (("inference", inference), ("training", training))

@@ -161,8 +161,15 @@ class NovelMessageUpdating(nn.Module):
     def forward(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Update scalars (N, F) and vectors (N, 3, F) within each atom."""
         a, b = self.vec_proj(v).chunk(2, dim=-1)
-        norm = torch.sqrt((b * b).sum(1) + self.softening)
-        s1, s2, s3 = self.xvec_proj(torch.cat([x, norm], dim=1)).chunk(3, dim=1)
+        return self.updated(x, v, a, self.xvec_proj(self.with_norms(x, b)))
+
+    def with_norms(self, x: Tensor, b: Tensor) -> Tensor:
+        """[x, ‖b‖] (N, 2F) of x (N, F) and b (N, 3, F)."""
+        return torch.cat([x, torch.sqrt((b * b).sum(1) + self.softening)], dim=1)
+
+    def updated(self, x: Tensor, v: Tensor, a: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        """Eqs. (3) and (4) of x (N, F), v and a (N, 3, F), and s (N, 3F), what MLP_u gives."""
+        s1, s2, s3 = s.chunk(3, dim=1)
         return (
             x + s2 / math.sqrt(2) + x * torch.tanh(s3),  # (3)
             v + s1.unsqueeze(1) * a,  # (4)
@@ -176,8 +183,7 @@ class PaiNNUpdating(NovelMessageUpdating):
         """Update scalars (N, F) and vectors (N, 3, F) within each atom."""
         a, b = self.vec_proj(v).chunk(2, dim=-1)
         inner = (a * b).sum(1) / math.sqrt(x.shape[1])
-        norm = torch.sqrt((b * b).sum(1) + self.softening)
-        s1, s2, s3 = self.xvec_proj(torch.cat([x, norm], dim=1)).chunk(3, dim=1)
+        s1, s2, s3 = self.xvec_proj(self.with_norms(x, b)).chunk(3, dim=1)
         return x + (s1 + s2 * inner) / math.sqrt(2), v + s3.unsqueeze(1) * a
 
 

@@ -70,8 +70,8 @@ class TrainedPotential(nn.Module):
         Args:
             batch: positions and cells in :attr:`dtype`, see :func:`leignn.rounding.rounded`.
             stress: see :meth:`leignn.potential.EnergyPotential.with_stress`.
-            again: whether these structures come many times, with other coordinates: see
-                :class:`leignn.backend.replay.Replay`.
+            again: whether these structures come many times, in the same tensor of atomic numbers: it is
+                looked at once.
 
         Raises:
             InputError: an element that the model was not trained on; or there is no stress.
@@ -80,7 +80,7 @@ class TrainedPotential(nn.Module):
             self.check_elements(batch.atomic_numbers)
             self._checked = batch.atomic_numbers
         if not stress:
-            output = self._replay(batch) if again else self.potential(batch)
+            output = self._replay(batch)
         elif isinstance(self.potential, EnergyPotential):
             output = self.potential.with_stress(batch)
         else:

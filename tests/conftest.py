@@ -20,6 +20,7 @@ from leignn.config.run import RunConfig, resolve_run
 from leignn.data.frames import collate
 from leignn.data.store import write_store
 from leignn.data.structure import Structure
+from leignn.determinism import same_bits_on_gpu
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
 from leignn.trained import TrainedPotential, potential_of
@@ -75,6 +76,14 @@ def make_batch(atoms: list[Atoms], spec: GraphSpec | None) -> Batch:
 def atoms(request: pytest.FixtureRequest) -> Atoms:
     """Each of :func:`structures` in turn."""
     return structures()[request.param]
+
+
+@pytest.fixture
+def same_bits() -> Iterator[None]:
+    """The same bits from the same input on a GPU, as every command has them."""
+    same_bits_on_gpu()
+    yield
+    torch.use_deterministic_algorithms(False)
 
 
 def copper_frames() -> list[Structure]:

@@ -33,7 +33,8 @@ class Band:
     def edges(self, edge_index: Tensor, u: Tensor, atoms: int) -> SortedEdges:
         """The sorted edges with their band, made in the first layer and kept for the others."""
         if self._edges is None:
-            self._edges = SortedEdges(edge_index, u, self.first_gaussian, self.values, self.whole, atoms)
+            gaussians = self._basis.num_rbf
+            self._edges = SortedEdges(edge_index, u, self.first_gaussian, self.values, atoms, gaussians)
         return self._edges
 
     def whole(self) -> Tensor:

@@ -1,10 +1,9 @@
 """The edges of a batch, sorted by either end for the compiled loops; all layers share them."""
 
-from collections.abc import Callable
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def first_edges(ends: Tensor, atoms: int) -> Tensor:
@@ -20,8 +19,7 @@ class SortedEdges:
         u: (E, 3) unit vectors.
         first_gaussian: (E,) the first Gaussian that is not zero.
         values: (E, T) the values of T consecutive ones.
-        whole: makes (E, R), the values of all Gaussians.
-        atoms: N.
+        atoms, gaussians: N and R.
     """
 
     def __init__(
@@ -30,11 +28,13 @@ class SortedEdges:
         u: Tensor,
         first_gaussian: Tensor,
         values: Tensor,
-        whole: Callable[[], Tensor],
         atoms: int,
+        gaussians: int,
     ) -> None:
         self.atoms, self.width = atoms, values.shape[1]
-        self._ends, self._whole = edge_index, whole
+        self._bands = gaussians - self.width + 1  # that T consecutive Gaussians of R can be
+        self._ends = edge_index
+        self._pieces: tuple[Tensor, Tensor, Tensor] | None = None
         self._per_edge = [u, first_gaussian, values]
 
     @cached_property
@@ -48,10 +48,29 @@ class SortedEdges:
         return self._sorted(own=0)
 
     @cached_property
-    def whole_by_source(self) -> Tensor:
-        """(E, R) the values of all Gaussians, in that order."""
-        order, whole = order_of(self._ends[0]), self._whole()
-        return whole if order is None else whole.index_select(0, order)
+    def by_gaussian(self) -> tuple[Tensor, ...]:
+        """Likewise first_edge, source, target, u and values, the edges with the same Gaussians together."""
+        u, first_gaussian, values = self._per_edge
+        order = torch.argsort(first_gaussian, stable=True)
+        parts = [part.index_select(0, order) for part in (first_gaussian, *self._ends, u, values)]
+        return first_edges(parts[0], self._bands), *parts[1:]
+
+    def pieces(self, most: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The edges that have the same Gaussians, in pieces of ``most`` edges at most.
+
+        Returns:
+            first_piece (R − T + 2,), the first of each first Gaussian, and their number; begin and end (P,),
+            the edges of each in :attr:`by_gaussian`. P is as large as it can get: the last may be empty.
+        """
+        if self._pieces is None:
+            first_edge, here = self.by_gaussian[0], self._ends.device
+            counts = (first_edge.diff() + most - 1) // most
+            first_piece = nn.functional.pad(counts.cumsum(0), (1, 0))
+            number = torch.arange(self._ends.shape[1] // most + self._bands, device=here)
+            gaussian = torch.searchsorted(first_piece, number, right=True).clamp(max=self._bands) - 1
+            begin = first_edge[gaussian] + (number - first_piece[gaussian]) * most
+            self._pieces = first_piece, begin, torch.minimum(begin + most, first_edge[gaussian + 1])
+        return self._pieces
 
     def _sorted(self, own: int) -> tuple[Tensor, ...]:
         end, *per_edge = [self._ends[own], self._ends[1 - own], *self._per_edge]

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from leignn import model
-from leignn.backend.products import by_onednn, linear
+from leignn.backend.products import chosen, linear
 
 
 class GlobalScalar(model.GlobalScalar):
@@ -15,7 +15,7 @@ class GlobalScalar(model.GlobalScalar):
 
     def distribute(self, x: Tensor, s: Tensor, structure: Tensor) -> Tensor:
         first: Any = self.mlp_node[0]  # a product
-        if not by_onednn(x, first.out_features):
+        if not chosen(x, first.out_features):
             return super().distribute(x, s, structure)
         # What s_b adds in the first product is the same for all atoms of a structure.
         of_x, of_s = first.weight.split([x.shape[1], s.shape[1]], dim=1)

@@ -8,6 +8,8 @@ from leignn.backend import gpu_kernels
 from leignn.backend.edges import SortedEdges
 
 BLOCK = 128  # channels of a program: four to a thread of its one warp
+UNROLL = 8  # edges that a program of a piece reads at once
+PIECE = 64  # edges whose Gaussians' gradients one program adds up
 
 
 def sums(edges: SortedEdges, first: bool, phi: Tensor, v: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
@@ -27,22 +29,52 @@ def gradients(
     """As :func:`leignn.backend.cpu_sums.gradients`."""
     phi, table = phi.contiguous(), table.contiguous()
     v = phi if first else v.contiguous()
+    grad_dx, grad_dv = grad_dx.contiguous(), grad_dv.contiguous()
     grad_phi = torch.empty_like(phi)
     grad_v = grad_phi if first else torch.empty_like(v)  # where vectors are zero it is not written to
-    parts = 2 if first else 3  # of the filters that are used
-    grad_g = phi.new_empty(len(edges.by_source[1]), parts, phi.shape[2])
-    grad_bias = phi.new_empty(len(phi), parts, phi.shape[2])
     launched = gpu_kernels.message_gradients[_grid(phi)]
     with torch.cuda.device_of(phi):
         launched(
-            *edges.by_source, table, phi, v, grad_dv.contiguous(), grad_dx.contiguous(),
-            grad_g, grad_bias, grad_phi, grad_v, **_constants(edges, table, first),
-        )  # fmt: skip
-    # What every edge adds to the rows of its Gaussians: by a product with all of them, which needs no order.
-    grad_table = torch.zeros_like(table)
-    grad_table[:-1, 3 - parts :] = (edges.whole_by_source.t() @ grad_g.flatten(1)).view(-1, *grad_g.shape[1:])
-    grad_table[-1, 3 - parts :] = grad_bias.sum(0)
+            *edges.by_source,
+            table,
+            phi,
+            v,
+            grad_dv,
+            grad_dx,
+            grad_phi,
+            grad_v,
+            **_constants(edges, table, first),
+        )
+        grad_table = _table_gradients(edges, first, phi, v, table, grad_dx, grad_dv)
     return grad_phi, None if first else grad_v, grad_table
+
+
+def _table_gradients(
+    edges: SortedEdges, first: bool, phi: Tensor, v: Tensor, table: Tensor, grad_dx: Tensor, grad_dv: Tensor
+) -> Tensor:
+    """(R + 1, 3, F): sums over pieces of edges that have the same Gaussians, and of these."""
+    first_piece, begin, end = edges.pieces(PIECE)
+    parts, channels = 2 if first else 3, phi.shape[2]  # of the filters that are used
+    block = _block(channels)
+    rows = triton.next_power_of_2(edges.width + 1)  # Gaussians and the bias
+    sums = phi.new_empty(len(begin), parts, rows, channels)
+    grad_table = table.new_zeros(table.shape)
+    sizes = {
+        "F": channels,
+        "PARTS": parts,
+        "ROWS": rows,
+        "WIDTH": edges.width,
+        "BLOCK": block,
+        "UNROLL": UNROLL,
+    }
+    gpu_kernels.filter_gradients[len(begin), triton.cdiv(channels, block), parts](
+        begin, end, *edges.by_gaussian[1:], phi, v, grad_dv, grad_dx, sums, **sizes, num_warps=1
+    )
+    gpu_kernels.table_gradients[len(table) - 1, triton.cdiv(channels, block), parts](
+        first_piece, sums, grad_table, len(first_piece) - 1, **sizes, num_warps=1
+    )
+    grad_table[-1, 3 - parts :] = sums[:, :, edges.width].sum(0)
+    return grad_table
 
 
 def _grid(phi: Tensor) -> tuple[int, int]:

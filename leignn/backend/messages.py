@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from leignn import model
 from leignn.backend.band import Band
 from leignn.backend.edges import SortedEdges
+from leignn.backend.plain_gradients import plain_gradients
 
 
 class FirstLayer(model.LocalMessagePassing):
@@ -85,7 +86,7 @@ class MessageSums(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_dx: Tensor, grad_dv: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # these gradients will be differentiated again
-            return None, None, None, *_plain_gradients(ctx, grad_dx, grad_dv)
+            return None, None, None, *plain_gradients(ctx, ctx.plain, grad_dx, grad_dv)
 
         phi, v, weight, bias = ctx.saved_tensors
         grad_phi, grad_v, grad_table = _compiled(phi).gradients(
@@ -98,16 +99,6 @@ class MessageSums(torch.autograd.Function):
 def _compiled(value: Tensor) -> ModuleType:
     """The module with the compiled sums and gradients for where ``value`` lies."""
     return import_module(f"leignn.backend.{'cpu' if value.device.type == 'cpu' else 'gpu'}_sums")
-
-
-def _plain_gradients(ctx, grad_dx: Tensor, grad_dv: Tensor) -> list[Tensor | None]:
-    """Of phi, v, weight and bias, by the equations, to be differentiated further."""
-    values, wanted = ctx.saved_tensors, ctx.needs_input_grad[3:]
-    with torch.enable_grad():
-        sums = ctx.plain(*values)
-    of = [value for value, want in zip(values, wanted, strict=True) if want]
-    found = iter(torch.autograd.grad(sums, of, (grad_dx, grad_dv), create_graph=True, allow_unused=True))
-    return [next(found) if want else None for want in wanted]
 
 
 def _table(weight: Tensor, bias: Tensor) -> Tensor:

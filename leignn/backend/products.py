@@ -1,35 +1,43 @@
-"""Matrix products in float32 by oneDNN.
+"""Matrix products in float32: on the CPU by oneDNN, on a Hopper GPU by its units for TF32, three for one.
 
 oneDNN has kernels for every vendor's CPU; PyTorch's own choice, MKL, is half as fast on AMD. But it makes one
 for each shape that it meets, which takes ten times as long as a small product, and batches of structures have
 hardly ever the same number of atoms. In training rows are therefore filled up to one of few numbers.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
-from leignn.backend.choice import possible, worthwhile
+from leignn.backend.choice import anywhere, possible, worthwhile
 
-LEAST = 1_000_000  # multiply–accumulates, below which PyTorch's choice is as fast
+LEAST, LEAST_ON_GPU = 1_000_000, 250_000_000  # multiply–accumulates, below which PyTorch's choice is as fast
 
 
 class Linear(nn.Linear):
-    """A linear layer whose large products are oneDNN's."""
+    """A linear layer whose large products are not left to PyTorch's choice."""
 
     def forward(self, value: Tensor) -> Tensor:
-        if by_onednn(value, self.out_features):
+        if chosen(value, self.out_features):
             return linear(value, self.weight, self.bias)
         return super().forward(value)
 
 
-def by_onednn(value: Tensor, outputs: int) -> bool:
-    """Whether the product of ``value`` (…, inputs) with a matrix (outputs, inputs) is oneDNN's."""
-    return (
-        worthwhile(value.numel() * outputs, LEAST)
-        and value.dtype == torch.float32
-        and possible(value)
-        and torch.backends.mkldnn.is_available()
-    )
+def chosen(value: Tensor, outputs: int) -> bool:
+    """Whether the product of ``value`` (…, inputs) with a matrix (outputs, inputs) is :func:`linear`'s."""
+    if value.dtype != torch.float32 or not possible(value, anywhere()):
+        return False
+    if value.device.type == "cpu":
+        return worthwhile(value.numel() * outputs, LEAST) and torch.backends.mkldnn.is_available()
+    # Where TF32 is allowed, PyTorch's choice has a third of the work.
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    return worthwhile(value.numel() * outputs, LEAST_ON_GPU) and not allowed and _hopper(value.device)
+
+
+@cache
+def _hopper(device: torch.device) -> bool:
+    return torch.cuda.get_device_capability(device)[0] == 9
 
 
 def linear(value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -41,7 +49,7 @@ def linear(value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not weight.requires_grad:
         return _Product.apply(value, weight, bias)
     rows = value.view(-1, value.shape[-1])
-    more = filled(len(rows)) - len(rows)
+    more = filled(len(rows)) - len(rows) if value.device.type == "cpu" else 0
     result = _Product.apply(nn.functional.pad(rows, (0, 0, 0, more)) if more else rows, weight, bias)
     return result[: len(rows)].view(*value.shape[:-1], len(weight))
 
@@ -53,7 +61,14 @@ def filled(rows: int) -> int:
 
 
 def _product(value: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(value, weight, bias, "none", [], "")
+    if value.device.type == "cpu":
+        return torch.ops.mkldnn._linear_pointwise(value, weight, bias, "none", [], "")
+    if not value.is_contiguous():  # a gradient of weights, a sum over many rows
+        return nn.functional.linear(value, weight, bias)
+    from leignn.backend import gpu_products
+
+    rows = value.view(-1, value.shape[-1])
+    return gpu_products.product(rows, weight.contiguous(), bias).view(*value.shape[:-1], len(weight))
 
 
 class _Product(torch.autograd.Function):

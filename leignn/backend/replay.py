@@ -1,10 +1,15 @@
-"""A forward pass on a GPU that is recorded once and then replayed as a whole, by a CUDA graph.
+"""What a GPU does for a batch, recorded once and then replayed as a whole, by CUDA graphs.
 
-Small systems leave a GPU idle: it waits for Python to ask for some 250 small operations one by one. In
-molecular dynamics they are the same at every step, but for the number of neighbours. So the batch is copied
-into tensors with room to spare, whose sizes do not change; a structure of atoms that are their own
-neighbours takes what is left over, and no other atom notices.
+Batches of few or of small structures leave a GPU idle: it waits for Python to ask for some 250 small
+operations one by one, and for three times as many where parameters want their gradients. They are the same
+from step to step, but for the numbers of atoms and neighbours. So the batch is copied into tensors with room
+to spare, whose sizes do not change; a structure of atoms that are their own neighbours takes what is left
+over, and no other atom notices.
 """
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,13 +18,12 @@ from leignn.batch import Batch
 from leignn.model import LEIGNN
 from leignn.potential import Potential
 
-MOST = 4  # recordings that are kept; each has its tensors
 LARGEST = 100_000  # edges, from which on the GPU is busy anyway
 
 
-def roomy(count: int) -> int:
-    """``count`` rounded up to five binary digits: at most a sixteenth more."""
-    step = 1 << max(count.bit_length() - 5, 0)
+def roomy(count: int, digits: int) -> int:
+    """``count`` rounded up to so many binary digits: of five, at most a sixteenth more."""
+    step = 1 << max(count.bit_length() - digits, 0)
     return -(-count // step) * step
 
 
@@ -61,6 +65,7 @@ class Room:
         # Atoms to spare: each the neighbour of its own image 1 Å away, as often as any other.
         spare, left = len(here.pos) - atoms, here.edge_index.shape[1] - edges
         numbers = torch.arange(left, device=here.pos.device)
+        here.pos[atoms:], here.atomic_numbers[atoms:] = 0, 1  # whatever was here before
         here.batch[atoms:] = len(here.natoms) - 1
         here.natoms[-1] = spare
         here.edge_index[:, edges:] = atoms + numbers * spare // max(left, 1)
@@ -70,7 +75,7 @@ class Room:
 
 
 class Replay:
-    """A potential for structures that come again and again with other coordinates.
+    """A potential for batches that come again and again in the same sizes.
 
     On a GPU a LEIGNN of not too many edges is recorded when a batch of the same sizes comes for the second
     time. Everything else is computed as it would be without this.
@@ -79,55 +84,89 @@ class Replay:
         potential: in evaluation mode; its parameters stay where they are.
     """
 
+    most = 64  # recordings that are kept: as many sizes as batches of some ten structures come in
+
     def __init__(self, potential: Potential) -> None:
         self._potential = potential
         self._rooms: dict[tuple, Room] = {}
-        self._recordings: dict[tuple, tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
+        self._recordings: dict[tuple, Callable[[], tuple[Tensor, Tensor]]] = {}
+        self._pool: Any = None  # the memory of all recordings, of which one at a time is replayed
 
     def __reduce__(self) -> tuple:  # copied without its recordings, which belong to their tensors
-        return Replay, (self._potential,)
+        return type(self), (self._potential,)
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Energies and forces, see :meth:`leignn.potential.Potential.forward`."""
         network = self._potential
-        if not (
-            type(network) is LEIGNN
-            and network.global_scope == "structure"
-            and batch.pos.device.type == "cuda"
-            and not torch.is_grad_enabled()
-        ):
+        if not self._possible(batch):
             return network(batch)
-        network.edges(batch)
+        if "edge_index" not in batch:
+            network.edges(batch)
         atoms, edges, structures = len(batch.pos), batch.edge_index.shape[1], len(batch.natoms)
         if edges > LARGEST:
             return network(batch)
-        sizes = roomy(atoms + 1), roomy(edges), structures, batch.pos.dtype, batch.pos.device
+        sizes = roomy(atoms + 1, 6), roomy(edges, 5), structures, batch.pos.dtype, batch.pos.device
         if sizes not in self._rooms:
-            if len(self._rooms) == MOST:
+            if len(self._rooms) == self.most:
                 oldest = next(iter(self._rooms))
                 del self._rooms[oldest]
                 self._recordings.pop(oldest, None)
             self._rooms[sizes] = Room(batch, *sizes[:2])
             self._rooms[sizes].fill(batch)
-            output = network(self._rooms[sizes].batch)
+            energy, forces = computed(network, self._rooms[sizes].batch)
         else:
             self._rooms[sizes].fill(batch)
             if sizes not in self._recordings:
-                self._recordings[sizes] = _record(network, self._rooms[sizes].batch)
-            graph, output = self._recordings[sizes]
-            graph.replay()
-        return {"energy": output["energy"][:structures].clone(), "forces": output["forces"][:atoms].clone()}
+                self._pool = self._pool or torch.cuda.graph_pool_handle()
+                self._recordings[sizes] = self._record(self._rooms[sizes].batch)
+            energy, forces = self._recordings[sizes]()
+        return {"energy": energy[:structures].clone(), "forces": forces[:atoms].clone()}
 
+    def _possible(self, batch: Batch) -> bool:
+        return recordable(self._potential, batch) and not torch.is_grad_enabled()
 
-def _record(network: Potential, batch: Batch) -> tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]:
-    """What ``network`` does with the tensors of ``batch``, and those that it leaves its results in."""
-    with torch.cuda.device(batch.pos.device):
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            network(batch)  # libraries make their workspaces at a stream's first call
-        torch.cuda.current_stream().wait_stream(aside)
+    def _record(self, batch: Batch) -> Callable[[], tuple[Tensor, Tensor]]:
+        """What computes the energies and forces of what ``batch`` then holds."""
+        with aside(batch) as stream:
+            computed(self._potential, batch)  # libraries make their workspaces at a stream's first call
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=aside):
-            output = network(batch)
-    return graph, output
+        with recorded(graph, self._pool, stream):
+            output = computed(self._potential, batch)
+
+        def replayed() -> tuple[Tensor, Tensor]:
+            graph.replay()
+            return output
+
+        return replayed
+
+
+def computed(network: Potential, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Energies and forces."""
+    output = network(batch)
+    return output["energy"], output["forces"]
+
+
+def recordable(network: Potential, batch: Batch) -> bool:
+    """Whether what ``network`` does with ``batch`` depends on nothing but sizes, and is done on a GPU."""
+    return (
+        type(network) is LEIGNN
+        and network.global_scope == "structure"
+        and batch.pos.device.type == "cuda"
+        and not torch.is_autocast_enabled("cuda")
+    )
+
+
+@contextmanager
+def aside(batch: Batch) -> Iterator[torch.cuda.Stream]:
+    """Another stream of the device of ``batch``, for the block and for the recordings after it."""
+    with torch.cuda.device(batch.pos.device):
+        here, other = torch.cuda.current_stream(), torch.cuda.Stream()
+        other.wait_stream(here)
+        with torch.cuda.stream(other):
+            yield other
+        here.wait_stream(other)
+
+
+def recorded(graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream) -> Any:
+    """The context in which is recorded what this thread asks of the GPU; others may load data meanwhile."""
+    return torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")

@@ -5,13 +5,25 @@ from typing import Any, TypeVar
 from torch import nn
 
 from leignn import adaptive_cutoff, conservative, model
-from leignn.backend import band, global_phases, messages, products, radii, smooth_band, smooth_messages
+from leignn.backend import (
+    band,
+    embedding,
+    global_phases,
+    messages,
+    products,
+    radii,
+    smooth_band,
+    smooth_messages,
+    updating,
+)
 
 Module = TypeVar("Module", bound=nn.Module)
 
 ACCELERATED: dict[type[nn.Module], type[nn.Module]] = {
+    model.AtomEmbedding: embedding.AtomEmbedding,
     model.RadialBasis: band.RadialBasis,
     model.LocalMessagePassing: messages.LocalMessagePassing,
+    model.NovelMessageUpdating: updating.NovelMessageUpdating,
     model.GlobalScalar: global_phases.GlobalScalar,
     model.GlobalVector: global_phases.GlobalVector,
     adaptive_cutoff.AdaptiveCutoff: radii.AdaptiveCutoff,
@@ -27,8 +39,8 @@ def accelerate(potential: Module) -> Module:
 
     Its modules change their class in place: parameters, their names and the modules' states stay. Other
     models stay as they are, and so do subclasses of LEIGNN and of its modules, which may compute
-    something else. Hooks are called but on two parts that a compiled product contains: ``rbf_proj`` and
-    ``GlobalScalar.mlp_node``.
+    something else. Hooks are called but on three parts that something compiled contains: ``rbf_proj``,
+    ``GlobalScalar.mlp_node`` and, on a GPU, ``atom_emb.embeddings``.
 
     Returns:
         ``potential`` itself.
@@ -58,7 +70,7 @@ def _accelerate(network: model.LEIGNN) -> None:
     messages: Any = network.message_layers
     scalars: Any = network.global_scalar_layers if network.global_phases else []
     vectors: Any = network.global_vector_layers if network.global_phases else []
-    _exchange(ACCELERATED, basis, *messages, *scalars, *vectors)
+    _exchange(ACCELERATED, network.atom_emb, basis, *messages, *scalars, *vectors)
     # Products with a row for every atom; the first of a scalar's is taken apart by the layer itself.
     products = [message.x_proj for message in messages]
     products += [network.update_layers, *(scalar.mlp_node[1:] for scalar in scalars)]

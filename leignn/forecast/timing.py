@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import pandas as pd
 import torch
 
-from leignn.batch import Batch
 from leignn.config.run import RunConfig
 from leignn.config.simulation import Simulation
 from leignn.config.size import Size
@@ -130,7 +129,7 @@ def measured(run: RunConfig, size: Size, simulation: Simulation | None, device: 
     return Timing(train, predict, load, dynamics, at_once)
 
 
-def _largest(model: Profiled, call: Callable[[Batch], None], most: int) -> tuple[float, int]:
+def _largest(model: Profiled, call: Callable[..., None], most: int) -> tuple[float, int]:
     """Seconds a structure of a call, on the largest batch that fits memory and :data:`LONGEST`, and its size.
 
     Raises:
@@ -147,8 +146,10 @@ def _largest(model: Profiled, call: Callable[[Batch], None], most: int) -> tuple
                     synchronise(device)
                 if (second := perf_counter() - began) > LONGEST:
                     return second, 1
-                memory = peak_memory(partial(call, batch), device)
+                memory = peak_memory(partial(call, batch, recorded=False), device)
                 room = MEMORY_SHARE * device_memory(device) / max(memory, 1)
+            elif device == "cuda":  # what is recorded, is so at the second time
+                call(batch)
             seconds = interleaved({"call": partial(call, batch)}, device, 1, 3, LONGEST)["call"].median
         except Exception as error:
             if not is_out_of_memory(error):

@@ -55,7 +55,7 @@ def profile_crystals(models: Mapping[str, Profiled], longest: float) -> list[dic
                     batches[spec] = _batch(crystal, spec).to(device)
                 row |= shape_of(batches[spec])
                 infer = partial(model.infer, batches[spec])
-                tried[name] = infer, peak_memory(infer, device), row
+                tried[name] = infer, peak_memory(partial(infer, recorded=False), device), row
             functions = {name: infer for name, (infer, *_) in tried.items()}
             timings = interleaved(functions, device, *ROUNDS, longest)
             for name, (_, memory, row) in tried.items():

@@ -3,13 +3,17 @@
 import copy
 import os
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
+from torch import Tensor
 
 from leignn.backend import compiled, plain
+from leignn.backend.replay import Replay
+from leignn.backend.training_replay import TrainingReplay
 from leignn.batch import Batch
 from leignn.config.run import RunConfig
 from leignn.data.frames import Frames
@@ -54,6 +58,8 @@ class Profiled:
             few = Frames(stores, Path(folder) / "few.csv", self.potential.graph)
         self.potential.load_statistics(self.potential.compute_statistics(few, 0.0))
         self.potential.to(device)
+        self._train: Callable[[Batch], dict[str, Tensor]] = TrainingReplay(self.potential)
+        self._predict: Callable[[Batch], dict[str, Tensor]] = Replay(self.potential)
         self.release()
 
     def plain_form(self) -> Self | None:
@@ -65,6 +71,7 @@ class Profiled:
             return None
         other = copy.copy(self)
         self.form, other.form, other.potential = "accelerated", "plain", potential
+        other._train = other._predict = potential
         other.release()
         return other
 
@@ -81,21 +88,22 @@ class Profiled:
             # A rate of zero, so that every step is the same.
             self.optimizer = adamw(self.parameters, 0.0, self.training.precision)
 
-    def training_step(self, batch: Batch) -> None:
-        """Forward, loss, backward, clipping and AdamW, as in training."""
+    def training_step(self, batch: Batch, recorded: bool = True) -> None:
+        """Forward, loss, backward, clipping and AdamW, as in training; or without what is recorded there."""
         self.potential.train()
         self.optimizer.zero_grad(set_to_none=True)
-        errors = absolute_errors(self.potential(batch), batch, 0.0)
+        output = (self._train if recorded else self.potential)(batch)
+        errors = absolute_errors(output, batch, 0.0)
         loss = self.training.energy_weight * errors.energy + self.training.forces_weight * errors.forces
         loss.backward(inputs=self.parameters)
         torch.nn.utils.clip_grad_norm_(self.parameters, self.training.clip_norm)
         self.optimizer.step()
 
-    def infer(self, batch: Batch) -> None:
-        """Energies and forces."""
+    def infer(self, batch: Batch, recorded: bool = True) -> None:
+        """Energies and forces, as in prediction; or without what is recorded there."""
         self.potential.eval()
         with torch.no_grad():
-            self.potential(batch)
+            (self._predict if recorded else self.potential)(batch)
 
     def operations(self, batch: Batch) -> dict[str, Any]:
         """GFLOP a structure as dispatched and GMAC as PyTorch-OpCounter counts, and why they differ."""
@@ -103,9 +111,9 @@ class Profiled:
         # What LEIGNN compiles, neither counter sees.
         with compiled(False):
             macs, why = opcounter_macs(self.potential, batch)
-            total = dispatched_flops(partial(self.infer, batch))
+            total = dispatched_flops(partial(self.infer, batch, recorded=False))
             forward = energy_flops(self.potential, batch) or total
-            trained = dispatched_flops(partial(self.training_step, batch))
+            trained = dispatched_flops(partial(self.training_step, batch, recorded=False))
         return {
             "opcounter_gmac": None if macs is None else macs / giga,
             "inference_gflop": total / giga,

@@ -36,17 +36,35 @@ class ExponentialMovingAverage(WeightAveraging):
     """
 
     def __init__(self, decay: float, warmup: bool) -> None:
-        def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
-            steps = int(count)
-            now = min(decay, (1 + steps) / (10 + steps)) if warmup else decay
-            torch._foreach_lerp_(averaged, current, 1 - now)
-
-        super().__init__(use_buffers=False, multi_avg_fn=average)
+        super().__init__(use_buffers=False)
+        self._decay, self._warmup = decay, warmup
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        average: Any = self._average_model
         # Lightning makes the average before it moves the module: every step would copy the weights back.
-        if self._average_model is not None:
-            self._average_model.to(pl_module.device)
+        average.to(pl_module.device)
+        self._averaged: list[Tensor] = list(average.module.parameters())
+        self._current: list[Tensor] = list(pl_module.parameters())
+        self._buffers = list(zip(average.module.buffers(), pl_module.buffers(), strict=True))
+
+    @torch.no_grad()
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """In place of the extended class' own, which asks the device for the number of steps three times."""
+        if trainer.global_step == self._latest_update_step:  # a batch of which only a piece is computed
+            return
+        self._latest_update_step = trainer.global_step
+        average: Any = self._average_model
+        before = trainer.global_step - 1  # steps that are averaged already
+        if before:
+            decay = min(self._decay, (1 + before) / (10 + before)) if self._warmup else self._decay
+            torch._foreach_lerp_(self._averaged, self._current, 1 - decay)
+        else:
+            torch._foreach_copy_(self._averaged, self._current)
+        for averaged, current in self._buffers:
+            averaged.copy_(current)
+        average.n_averaged.fill_(trainer.global_step)
 
 
 class StopWhenStale(EarlyStopping):

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MeanMetric
 
+from leignn.backend.training_replay import TrainingReplay
 from leignn.batch import Batch
 from leignn.config.training import Training
 from leignn.data.frames import Frames
@@ -43,6 +44,7 @@ class TrainingModule(pl.LightningModule):
         super().__init__()
         self.monitor = monitor
         self.potential, self.training_config, self.energy_shift = potential, training, energy_shift
+        self._replay = TrainingReplay(potential)
         for name in SUMMARIES:
             metric = MeanMetric(nan_strategy="error").set_dtype(torch.float64)
             metric.persistent(True)  # a resumed run goes on with the sums since the last evaluation
@@ -51,7 +53,7 @@ class TrainingModule(pl.LightningModule):
         self._validated = self._alive = False
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        output = self.potential(batch)
+        output = self._replay(batch)
         errors = absolute_errors(output, batch, self.energy_shift)
         config = self.training_config
         # The means are those of the whole step, of which this may be a piece: shares of the step's labels.

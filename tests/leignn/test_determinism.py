@@ -1,34 +1,23 @@
 """The same bits from the same input on a GPU."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from ase.build import fcc111
 from conftest import make_batch
 
 from leignn.backend import accelerate
-from leignn.determinism import same_bits_on_gpu
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN
 
 
-@pytest.fixture
-def restored() -> Iterator[None]:
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
-def test_deterministic_algorithms_are_asked_for_and_others_only_named(restored) -> None:
-    same_bits_on_gpu()
+def test_deterministic_algorithms_are_asked_for_and_others_only_named(same_bits) -> None:
     assert torch.are_deterministic_algorithms_enabled()
     assert torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 @pytest.mark.parametrize("changes", [{}, {"global_scope": "component"}])
-def test_gradients_repeat_to_the_bit(restored, changes) -> None:
-    same_bits_on_gpu()
+def test_gradients_repeat_to_the_bit(same_bits, changes) -> None:
     torch.manual_seed(0)
     spec = GraphSpec(6.0, 20)
     model = accelerate(LEIGNN(spec, 128, 3, 64, **changes)).cuda()

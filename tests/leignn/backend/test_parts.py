@@ -36,7 +36,7 @@ def test_gradients_of_the_messages_are_numeric_ones(vectors) -> None:
     def plain(phi, v, weight, bias):
         return layer.sums(phi, v, ends, u, nn.functional.linear(found.whole(), weight, bias))
 
-    edges = SortedEdges(ends, u, found.first_gaussian, found.values, found.whole, atoms)
+    edges = SortedEdges(ends, u, found.first_gaussian, found.values, atoms, rbf)
     sums = partial(MessageSums.apply, edges, plain, vectors is None)
     assert torch.autograd.gradcheck(sums, (phi, v, weight, bias))
     assert torch.autograd.gradgradcheck(sums, (phi, v, weight, bias))
@@ -45,7 +45,7 @@ def test_gradients_of_the_messages_are_numeric_ones(vectors) -> None:
 
 
 @pytest.mark.parametrize("count", [48, 50])  # 144 rows stay, 150 are filled up to 152
-def test_products_by_onednn_agree(count: int) -> None:
+def test_products_chosen_agree(count: int) -> None:
     torch.manual_seed(0)
     layer = nn.Linear(300, 200)
     other = Linear(300, 200)

@@ -7,9 +7,10 @@ import sys
 import time
 
 import pandas as pd
+import pytest
 import torch
 import yaml
-from training_runs import config
+from training_runs import config, interrupted_after
 
 from leignn.config.training import Training
 from leignn.training.train import train
@@ -57,3 +58,17 @@ def test_a_killed_run_resumes_to_the_same_numbers(copper, tmp_path, monkeypatch,
     pd.testing.assert_frame_equal(results["straight"][0], results["killed"][0], check_exact=True)
     for name, value in results["straight"][1].items():
         assert torch.equal(value, results["killed"][1][name]), name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_resumed_training_on_a_gpu_has_the_same_bits(copper, tmp_path, same_bits) -> None:
+    """Though it computes what had been recorded, and records anew."""
+    results = []
+    for name in ("straight", "stopped"):
+        if name == "stopped":
+            with interrupted_after(40):
+                train(config(), *copper, tmp_path / name, "cuda")
+        train(config(), *copper, tmp_path / name, "cuda")
+        results.append(torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["state_dict"])
+    for name, value in results[0].items():
+        assert torch.equal(value, results[1][name]), name

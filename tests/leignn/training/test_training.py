@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
 import torch
 from ase import Atoms
 from ase.build import bulk
@@ -42,18 +43,44 @@ def test_a_batch_without_labels_has_no_loss() -> None:
     assert errors.energy_count == errors.forces_count == 0
 
 
+class Squares(pl.LightningModule):
+    """Its weight is n² after n steps, and a buffer counts batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.register_buffer("batches", torch.zeros(()))
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+        self.batches += 1
+        return -(2 * self.trainer.global_step + 1) * self.weight
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
 @pytest.mark.parametrize("warmup", [True, False])
-def test_moving_average_against_its_recursion(warmup) -> None:
-    net = torch.nn.Linear(2, 1, bias=False)
-    average = torch.optim.swa_utils.AveragedModel(net, **ExponentialMovingAverage(0.999, warmup)._kwargs)
-    expected = None
-    for n in range(30):
-        with torch.no_grad():
-            net.weight.fill_(float(n * n))
-        average.update_parameters(net)
+def test_moving_average_against_its_recursion(warmup, pieces, tmp_path) -> None:
+    module, average = Squares(), ExponentialMovingAverage(0.999, warmup)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_steps=30,
+        accumulate_grad_batches=pieces,
+        callbacks=[average],
+        default_root_dir=tmp_path,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, torch.utils.data.DataLoader(torch.zeros(30 * pieces)))
+    expected = 1.0
+    for n in range(1, 30):
         decay = min(0.999, (1 + n) / (10 + n)) if warmup else 0.999
-        expected = float(n * n) if expected is None else decay * expected + (1 - decay) * n * n
-    assert average.module.weight[0, 0].item() == pytest.approx(expected, rel=1e-5)
+        expected = decay * expected + (1 - decay) * (n + 1) ** 2
+    assert module.weight.item() == pytest.approx(expected, rel=1e-5)  # at the end the average is the model
+    assert module.batches == 30 * pieces and average._average_model.n_averaged == 30
 
 
 @pytest.mark.parametrize("model", ["leignn", "schnet"])
