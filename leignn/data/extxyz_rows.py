@@ -1,4 +1,4 @@
-"""Parse many plain frames of extended XYZ at once, in a quarter of the time that ASE takes.
+"""Parse many plain frames of extended XYZ at once, in a sixth of the time that ASE takes.
 
 Plain is what most files, and all shards of Open Catalyst, are: a comment of ``key=value`` with nothing
 nested, one ``Properties`` for all, the columns of :data:`COLUMNS`. Where there is anything else, this gives
@@ -32,6 +32,7 @@ SPECIAL = {  # not just values to ASE
     "pbc",
     "Properties",
 }
+LONGEST = 8  # characters of a text in a column
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
@@ -89,6 +90,8 @@ def plain_frames(text: str, forces: str = "forces") -> list[PlainFrame]:
     """
     if forces != "forces" and forces in SPECIAL:
         raise NotPlainError(forces)
+    if "\0" in text:  # which NumPy takes for the end
+        raise NotPlainError("NUL")
     lines = text.split("\n")
     starts, natoms, place = [], [], 0
     while place < len(lines) - 1:
@@ -148,40 +151,33 @@ def _columns(properties: str, lines: Iterator[str], forces: str) -> dict[str, np
         raise NotPlainError(properties)
     if not {"species", "pos"} <= set(names):
         raise NotPlainError(properties)
-    names_of_columns = [name for name in names for _ in range(int(known[name][-1]))]
-    width, tokens = len(names_of_columns), list[str]()
-    # No list of lists: Python would look through it for garbage, which takes as long again.
-    for line in lines:
-        row = line.split()
-        if len(row) != width:
-            raise NotPlainError("columns")
-        tokens += row
-    n = len(tokens) // width
-    texts: dict[str, list[list[str]]] = {name: [] for name in names}
-    for column, name in enumerate(names_of_columns):
-        texts[name].append(tokens[column::width])
+    layout = [(name, *((np.float64, 3) if known[name] == "R:3" else (f"U{LONGEST}",))) for name in names]
+    rows = list(lines)
     try:
-        numbers = {symbol: atomic_numbers[symbol.capitalize()] for symbol in set(texts["species"][0])}
-        vectors = {
-            name: np.stack([np.fromiter(map(float, text), np.float64, n) for text in texts[name]], axis=1)
-            for name in names
-            if known[name] == "R:3"
-        }
-        tags = np.fromiter(map(int, texts["tags"][0]), np.int64, n) if "tags" in texts else None
+        read = np.loadtxt(rows, np.dtype(layout), comments=None, ndmin=1)
+        texts = {name: read[name].tolist() for name in names if known[name] != "R:3"}
+        # Of few texts, each converted as Python does.
+        numbers = {symbol: atomic_numbers[symbol.capitalize()] for symbol in set(texts["species"])}
+        tags = {text: int(text) for text in set(texts.get("tags", ()))}
+        small = np.array(list(tags.values()), np.int64).astype(np.int8).tolist()
     except (ValueError, KeyError, OverflowError) as error:
         raise NotPlainError(str(error)) from None
+    cut_off = any(len(text) == LONGEST for column in texts.values() for text in set(column))
+    if len(read) != len(rows) or cut_off or small != list(tags.values()):
+        raise NotPlainError("rows")
+    n = len(rows)
     found: dict[str, np.ndarray] = {
-        "pos": vectors["pos"],
-        "atomic_numbers": np.fromiter(map(numbers.__getitem__, texts["species"][0]), np.uint8, n),
-        "tags": np.zeros(n, np.int8) if tags is None else tags.astype(np.int8),
+        "pos": np.ascontiguousarray(read["pos"]),
+        "atomic_numbers": np.fromiter(map(numbers.__getitem__, texts["species"]), np.uint8, n),
+        "tags": np.zeros(n, np.int8),
         "fixed": np.zeros(n, bool),
     }
-    if tags is not None and (found["tags"] != tags).any():
-        raise NotPlainError("tags")
+    if tags:
+        found["tags"] = np.fromiter(map(tags.__getitem__, texts["tags"]), np.int8, n)
     if "move_mask" in texts:
-        found["fixed"] = np.fromiter((text not in ("T", "True") for text in texts["move_mask"][0]), bool, n)
-    if forces in vectors:
-        if (np.abs(vectors[forces]) > LARGEST_FLOAT32).any():
+        found["fixed"] = np.fromiter((text not in ("T", "True") for text in texts["move_mask"]), bool, n)
+    if forces in names:
+        if (np.abs(read[forces]) > LARGEST_FLOAT32).any():
             raise NotPlainError("forces")
-        found["forces"] = vectors[forces].astype(np.float32)
+        found["forces"] = read[forces].astype(np.float32)
     return found

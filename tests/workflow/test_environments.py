@@ -26,6 +26,8 @@ ELSEWHERE = {
     ("torch", "leignn.arguments"),  # of what --device says
     ("torch", "leignn.determinism"),  # likewise
     ("torch", "leignn.provenance"),  # of the hardware of trainings and profiles
+    ("triton", "leignn.backend.gpu_products"),  # PyTorch for GPUs brings it; without it they are not called
+    ("triton", "leignn.backend.gpu_updating"),
     (
         "torch_sim",
         "leignn.md.torchsim_engine",

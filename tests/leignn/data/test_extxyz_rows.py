@@ -97,17 +97,23 @@ def test_the_same_as_ase(part, labels) -> None:
         ("Cu ", "29 "),
         ("Cu ", "Xx "),
         ("Cu ", "X "),
+        ("Cu ", "Cu\0 "),
+        ("Cu ", "Cuuuuuuuuuu "),
+        (" T ", " Trueeeeeeee "),
         (" T ", " True "),
         (" T ", " true "),
         (" T ", " 1 "),
         (" 2 ", " 200 "),
         (" 2 ", " 2.0 "),
         (" 2 ", " 1_0 "),
+        (" 2 ", " 0000000000002 "),
         (" 1.", " 1_1."),
+        (" 1.", " #1."),
         (" 1.", " nan 1."),
         ("\nH ", "\nH 1.0"),
         ("\nH ", "\nH 7 "),
         ("\nH ", "\n"),
+        ("\nH ", "\nH\r "),
         ("-0.", "-1e400 -0."),
         ("-0.", "1e39"),
         ('Lattice="', 'Lattice="1 '),
@@ -142,6 +148,12 @@ def ends_alike(content: str, part: AsePart, labels: Labels) -> bool:
     return True
 
 
+def test_an_empty_row_is_left_to_ase() -> None:
+    lines = text().split("\n")
+    lines[4] = " "
+    assert not ends_alike("\n".join(lines), PART, SOME)
+
+
 WORDS = [
     *" =\"'{}[],._-+0123456789eETFxnai",
     "nan",
@@ -153,6 +165,10 @@ WORDS = [
     "\x85",
     "\u2003",
     "\t",
+    "\0",
+    "\r",
+    "\x1c",
+    "#",
 ]
 
 
