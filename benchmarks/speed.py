@@ -103,8 +103,6 @@ def main() -> None:
         inference["recorded"] = torch.no_grad()(partial(Replay(accelerated), batch))
         recorded = partial(TrainingReplay(accelerated), batch)
         training["recorded"] = partial(training_step, accelerated, recorded)
-        for function in 2 * [inference["recorded"], training["recorded"]]:
-            function()  # the second is what records
     timings = {
         task: interleaved(functions, args.device, args.repeats, args.repeats, 0.0)
         for task, functions in (("inference", inference), ("training", training))

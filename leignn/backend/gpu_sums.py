@@ -34,17 +34,8 @@ def gradients(
     grad_v = grad_phi if first else torch.empty_like(v)  # where vectors are zero it is not written to
     launched = gpu_kernels.message_gradients[_grid(phi)]
     with torch.cuda.device_of(phi):
-        launched(
-            *edges.by_source,
-            table,
-            phi,
-            v,
-            grad_dv,
-            grad_dx,
-            grad_phi,
-            grad_v,
-            **_constants(edges, table, first),
-        )
+        arrays = (table, phi, v, grad_dv, grad_dx, grad_phi, grad_v)
+        launched(*edges.by_source, *arrays, **_constants(edges, table, first))
         grad_table = _table_gradients(edges, first, phi, v, table, grad_dx, grad_dv)
     return grad_phi, None if first else grad_v, grad_table
 
@@ -59,19 +50,13 @@ def _table_gradients(
     rows = triton.next_power_of_2(edges.width + 1)  # Gaussians and the bias
     sums = phi.new_empty(len(begin), parts, rows, channels)
     grad_table = table.new_zeros(table.shape)
-    sizes = {
-        "F": channels,
-        "PARTS": parts,
-        "ROWS": rows,
-        "WIDTH": edges.width,
-        "BLOCK": block,
-        "UNROLL": UNROLL,
-    }
+    sizes = {"F": channels, "PARTS": parts, "ROWS": rows, "WIDTH": edges.width}
+    sizes |= {"BLOCK": block, "UNROLL": UNROLL, "num_warps": 1}
     gpu_kernels.filter_gradients[len(begin), triton.cdiv(channels, block), parts](
-        begin, end, *edges.by_gaussian[1:], phi, v, grad_dv, grad_dx, sums, **sizes, num_warps=1
+        begin, end, *edges.by_gaussian[1:], phi, v, grad_dv, grad_dx, sums, **sizes
     )
     gpu_kernels.table_gradients[len(table) - 1, triton.cdiv(channels, block), parts](
-        first_piece, sums, grad_table, len(first_piece) - 1, **sizes, num_warps=1
+        first_piece, sums, grad_table, len(first_piece) - 1, **sizes
     )
     grad_table[-1, 3 - parts :] = sums[:, :, edges.width].sum(0)
     return grad_table

@@ -45,9 +45,8 @@ def _launch(kernel, x: Tensor, *others: Tensor | int, **constants: float) -> Non
     channels = x.shape[-1]
     block = min(BLOCK, triton.next_power_of_2(channels))
     with torch.cuda.device_of(x):
-        kernel[len(x), triton.cdiv(channels, block)](
-            x, *others, channels, **constants, BLOCK=block, num_warps=1
-        )
+        launched = kernel[len(x), triton.cdiv(channels, block)]
+        launched(x, *others, channels, **constants, BLOCK=block, num_warps=1)
 
 
 @triton.jit

@@ -148,8 +148,6 @@ def _largest(model: Profiled, call: Callable[..., None], most: int) -> tuple[flo
                     return second, 1
                 memory = peak_memory(partial(call, batch, recorded=False), device)
                 room = MEMORY_SHARE * device_memory(device) / max(memory, 1)
-            elif device == "cuda":  # what is recorded, is so at the second time
-                call(batch)
             seconds = interleaved({"call": partial(call, batch)}, device, 1, 3, LONGEST)["call"].median
         except Exception as error:
             if not is_out_of_memory(error):

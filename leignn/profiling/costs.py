@@ -51,9 +51,6 @@ def costs(models: Mapping[str, Profiled], batch_size: int, seconds: float) -> di
     batches = {name: model.batch(batch_size) for name, model in models.items()}
     steps = {name: partial(model.training_step, batches[name]) for name, model in models.items()}
     inferences = {name: partial(model.infer, batches[name]) for name, model in models.items()}
-    if device == "cuda":  # what is recorded, is so at the second time
-        for function in 2 * [*steps.values(), *inferences.values()]:
-            function()
     training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, lambda name: models[name].release())
     inference = interleaved(inferences, device, *ROUNDS, seconds, REPEATS)
     found = {}
