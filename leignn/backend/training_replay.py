@@ -29,9 +29,10 @@ class TrainingReplay(Replay):
         self._gradients: Gradients | None = None
 
     def _possible(self, batch: Batch) -> bool:
+        if not (recordable(self._potential, batch) and torch.is_grad_enabled()):
+            return False
         # Processes that share a step send gradients to each other while others are computed.
-        alone = not torch.distributed.is_initialized()
-        return recordable(self._potential, batch) and torch.is_grad_enabled() and alone
+        return not (torch.distributed.is_available() and torch.distributed.is_initialized())
 
     def _record(self, batch: Batch) -> Callable[[], tuple[Tensor, Tensor]]:
         if not _memory_for_two(batch.pos.device):
