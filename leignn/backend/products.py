@@ -26,13 +26,14 @@ class Linear(nn.Linear):
 
 def chosen(value: Tensor, outputs: int) -> bool:
     """Whether the product of ``value`` (…, inputs) with a matrix (outputs, inputs) is :func:`linear`'s."""
-    if value.dtype != torch.float32 or not possible(value, anywhere()):
+    on_cpu = value.device.type == "cpu"
+    large = worthwhile(value.numel() * outputs, LEAST if on_cpu else LEAST_ON_GPU)
+    if not large or value.dtype != torch.float32 or not possible(value, anywhere()):
         return False
-    if value.device.type == "cpu":
-        return worthwhile(value.numel() * outputs, LEAST) and torch.backends.mkldnn.is_available()
+    if on_cpu:
+        return torch.backends.mkldnn.is_available()
     # Where TF32 is allowed, PyTorch's choice has a third of the work.
-    allowed = torch.backends.cuda.matmul.allow_tf32
-    return worthwhile(value.numel() * outputs, LEAST_ON_GPU) and not allowed and _hopper(value.device)
+    return not torch.backends.cuda.matmul.allow_tf32 and _hopper(value.device)
 
 
 @cache

@@ -25,8 +25,12 @@ class NovelMessageUpdating(model.NovelMessageUpdating):
 
 
 def _on_gpu(*values: Tensor) -> bool:
-    same = all(value.dtype == values[0].dtype for value in values)
-    return same and values[0].device.type == "cuda" and possible(values[0], anywhere())
+    first = values[0]
+    return (
+        first.device.type == "cuda"
+        and all(value.dtype == first.dtype for value in values)
+        and possible(first, anywhere())
+    )
 
 
 class Norms(torch.autograd.Function):

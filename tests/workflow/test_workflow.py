@@ -12,6 +12,7 @@ import yaml
 from tests.workflow.dry_runs import (
     BUILT,
     COMPARED,
+    COMPARED_RUNS,
     MINI_RUNS,
     OTHERS,
     PARTS,
@@ -56,8 +57,8 @@ def test_default_scale_is_one_dag(project) -> None:
         "draw_starts": 2 + len(OTHERS),  # for simulations, and for what drifts
         "simulate_run": SIMULATED,
         "analyse_simulation": SIMULATED,
-        "measure_drift": 3 * len(COMPARED),
-        "measure_separation": 3 * len(COMPARED),
+        "measure_drift": COMPARED_RUNS,
+        "measure_separation": COMPARED_RUNS,
         "measure_costs": 1,
         "build_beyond": 1,
         "plot_beyond": 1,
