@@ -34,7 +34,7 @@ def updated(x: Tensor, v: Tensor, a: Tensor, s: Tensor) -> tuple[Tensor, Tensor]
 def update_gradients(
     x: Tensor, a: Tensor, s: Tensor, grad_x: Tensor, grad_v: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Of x, a and s; that of v is ``grad_v``."""
+    """Of x (N, F), a (N, 3, F) and s (N, 3F) from those of :func:`updated`'s results; v's is ``grad_v``."""
     of_x, of_a, of_s = torch.empty_like(x), a.new_empty(a.shape), torch.empty_like(s)
     strides = a.stride()[:2]
     _launch(_update_gradients, x, a, s, grad_x, grad_v, of_x, of_a, of_s, *strides, HALF=math.sqrt(0.5))

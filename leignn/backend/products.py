@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from leignn.backend.choice import anywhere, possible, worthwhile
+from leignn.backend.rounded_up import rounded_up
 
 LEAST, LEAST_ON_GPU = 1_000_000, 250_000_000  # multiply–accumulates, below which PyTorch's choice is as fast
 
@@ -50,15 +51,9 @@ def linear(value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not weight.requires_grad:
         return _Product.apply(value, weight, bias)
     rows = value.view(-1, value.shape[-1])
-    more = filled(len(rows)) - len(rows) if value.device.type == "cpu" else 0
+    more = rounded_up(len(rows), 5) - len(rows) if value.device.type == "cpu" else 0
     result = _Product.apply(nn.functional.pad(rows, (0, 0, 0, more)) if more else rows, weight, bias)
     return result[: len(rows)].view(*value.shape[:-1], len(weight))
-
-
-def filled(rows: int) -> int:
-    """``rows`` or, by less than a sixteenth, more: one of sixteen numbers between two powers of two."""
-    step = 1 << max(rows.bit_length() - 5, 0)
-    return -(-rows // step) * step
 
 
 def _product(value: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

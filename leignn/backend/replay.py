@@ -14,17 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from leignn.backend.rounded_up import rounded_up
 from leignn.batch import Batch
 from leignn.model import LEIGNN
 from leignn.potential import Potential
 
 LARGEST = 100_000  # edges, from which on the GPU is busy anyway
-
-
-def roomy(count: int, digits: int) -> int:
-    """``count`` rounded up to so many binary digits: of five, at most a sixteenth more."""
-    step = 1 << max(count.bit_length() - digits, 0)
-    return -(-count // step) * step
 
 
 class Room:
@@ -105,7 +100,7 @@ class Replay:
         atoms, edges, structures = len(batch.pos), batch.edge_index.shape[1], len(batch.natoms)
         if edges > LARGEST:
             return network(batch)
-        sizes = roomy(atoms + 1, 6), roomy(edges, 5), structures, batch.pos.dtype, batch.pos.device
+        sizes = rounded_up(atoms + 1, 6), rounded_up(edges, 5), structures, batch.pos.dtype, batch.pos.device
         if sizes not in self._rooms:
             if len(self._rooms) == self.most:
                 oldest = next(iter(self._rooms))

@@ -12,7 +12,8 @@ from torch import nn
 from leignn.backend import band, compiled
 from leignn.backend.edges import SortedEdges
 from leignn.backend.messages import MessageSums
-from leignn.backend.products import Linear, filled
+from leignn.backend.products import Linear
+from leignn.backend.rounded_up import rounded_up
 from leignn.model import LocalMessagePassing, RadialBasis
 
 
@@ -70,10 +71,10 @@ def _functions(node) -> set[str]:
 
 def test_batches_have_few_numbers_of_rows() -> None:
     numbers = range(1, 5000)
-    assert all(n <= filled(n) < n * 17 / 16 for n in numbers)
-    assert {filled(filled(n)) - filled(n) for n in numbers} == {0}
+    assert all(n <= rounded_up(n, 5) < n * 17 / 16 for n in numbers)
+    assert {rounded_up(rounded_up(n, 5), 5) - rounded_up(n, 5) for n in numbers} == {0}
     for power in range(5, 12):
-        assert len({filled(n) for n in range(2**power, 2 ** (power + 1))}) <= 17
+        assert len({rounded_up(n, 5) for n in range(2**power, 2 ** (power + 1))}) <= 17
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
