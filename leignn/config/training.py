@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from leignn.config.base import SomeOf, Strict
 
 EnergyTarget = Literal["as_is", "minus_train_mean"]
-Schedule = Literal["plateau", "cosine"]
+Schedule = Literal["plateau", "cosine", "linear"]
 Precision = Literal["32-true", "64-true", "bf16-mixed"]
 
 
@@ -18,10 +18,10 @@ class Training(Strict):
     """of AdamW (amsgrad, no weight decay), where the schedule begins"""
     schedule: Schedule = "plateau"
     """of the learning rate: `plateau` reduces it when validation does not improve; `cosine` lowers it along
-    half a cosine over `max_steps`, for a budget that is known"""
+    half a cosine and `linear` evenly over `max_steps`, for a budget that is known"""
     warmup_steps: NonNegativeInt = 0
-    """first steps of `cosine`, over which the rate rises linearly to `learning_rate`; for rates that a model
-    does not survive from its first step on"""
+    """first steps of `cosine` and `linear`, over which the rate rises evenly to `learning_rate`; for rates
+    that a model does not survive from its first step on"""
     min_learning_rate: NonNegativeFloat
     """the lowest"""
     batch_size: PositiveInt
@@ -71,9 +71,9 @@ class Training(Strict):
         return self
 
     @model_validator(mode="after")
-    def _warmup_before_a_cosine(self) -> Self:
-        if self.warmup_steps and self.schedule != "cosine":
-            raise ValueError("warmup_steps: only before schedule: cosine")
+    def _warmup_before_a_known_end(self) -> Self:
+        if self.warmup_steps and self.schedule == "plateau":
+            raise ValueError("warmup_steps: only before schedule: cosine or linear")
         if self.warmup_steps >= self.max_steps:
             raise ValueError(
                 f"warmup_steps: {self.warmup_steps} of max_steps: {self.max_steps}: none is left"

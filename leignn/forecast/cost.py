@@ -189,7 +189,7 @@ class Costs:
 def _earliest(training: Training) -> int:
     """The first evaluation at which a training may stop."""
     found = training.early_stopping + 2  # the best, and all that are no better
-    # A cosine comes to its lowest rate at its end.
+    # The other schedules come to their lowest rate at their end.
     if training.schedule == "plateau" and training.stop_at_lowest_rate and training.min_learning_rate:
         ratio = math.log(training.min_learning_rate / training.learning_rate)
         cuts = math.ceil(ratio / math.log(training.plateau_factor))

@@ -120,10 +120,10 @@ class TrainingModule(pl.LightningModule):
                 self.plateau.step(self.trainer.callback_metrics[self.monitor])
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        if self.training_config.schedule == "cosine":
+        if self.training_config.schedule != "plateau":
             optimizer: Any = self.optimizers()
             for group in optimizer.param_groups:
-                group["lr"] = cosine_rate(self.global_step, self.training_config)
+                group["lr"] = scheduled_rate(self.global_step, self.training_config)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         config = self.training_config
@@ -149,14 +149,16 @@ class TrainingModule(pl.LightningModule):
             self.plateau.load_state_dict(resumed)
 
 
-def cosine_rate(step: int, training: Training) -> float:
-    """Learning rate of a step (from 0): a rise from nothing, if asked for (Goyal et al., arXiv 1706.02677),
-    and half a cosine down to the lowest (Loshchilov and Hutter, arXiv 1608.03983, without restarts)."""
+def scheduled_rate(step: int, training: Training) -> float:
+    """Learning rate of a step (from 0), where the number of steps is known: a rise from nothing, if asked for
+    (Goyal et al., arXiv 1706.02677), then down to the lowest, evenly (Defazio et al., arXiv 2310.07831) or
+    along half a cosine (Loshchilov and Hutter, arXiv 1608.03983, without restarts)."""
     low, high, warmup = training.min_learning_rate, training.learning_rate, training.warmup_steps
     if step < warmup:
         return high * (step + 1) / warmup
     share = (step - warmup) / (training.max_steps - warmup)
-    return low + (high - low) * (1 + math.cos(math.pi * share)) / 2
+    left = 1 - share if training.schedule == "linear" else (1 + math.cos(math.pi * share)) / 2
+    return low + (high - low) * left
 
 
 def _non_finite(output: dict[str, Tensor], batch: Batch, frames: Frames) -> str | None:

@@ -12,7 +12,7 @@ from leignn.errors import InputError
     [
         ({"colour": 1}, "unknown key 'colour'"),
         ({"max_steps": 50}, "no multiple"),
-        ({"warmup_steps": 10}, "warmup_steps: only before schedule: cosine"),
+        ({"warmup_steps": 10}, "warmup_steps: only before schedule: cosine or linear"),
         ({"schedule": "cosine", "warmup_steps": 60}, "warmup_steps: 60 of max_steps: 60: none is left"),
         ({"precision": "8"}, "precision"),
         ({"batch_size": "many"}, "here: batch_size: 'many': input should be a valid integer"),

@@ -10,7 +10,8 @@ from leignn.plan import Plan
 
 @pytest.mark.parametrize(
     ("schedule", "evaluations"),
-    [("plateau", 3), ("cosine", 5)],  # two cuts by a thousand after the first evaluation; at the end
+    # Two cuts by a thousand after the first evaluation; at the end.
+    [("plateau", 3), ("cosine", 5), ("linear", 5)],
 )
 def test_a_training_may_stop_at_its_lowest_rate(schedule, evaluations) -> None:
     training = {"schedule": schedule, "stop_at_lowest_rate": True, "plateau_factor": 1e-3}

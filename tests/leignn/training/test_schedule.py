@@ -1,4 +1,4 @@
-"""The cosine schedule of the learning rate, as the log of a training has it, also of one that was stopped."""
+"""Schedules that know their end, as the log of a training has them, also of one that was stopped."""
 
 import math
 
@@ -26,6 +26,14 @@ def test_half_a_cosine_over_the_budget(copper, tmp_path) -> None:
     train(run, *copper, tmp_path / "resumed", device="cpu")
     logs = [pd.read_csv(tmp_path / name / "log.csv").drop(columns="seconds") for name in ("whole", "resumed")]
     pd.testing.assert_frame_equal(*logs, check_exact=True)
+
+
+def test_evenly_over_the_budget(copper, tmp_path) -> None:
+    train(config(schedule="linear", warmup_steps=15, max_steps=60), *copper, tmp_path / "run", device="cpu")
+    # Steps 4, 24 and 44 of the 45 after the rise.
+    low, high = 1e-5, 3e-3
+    expected = [low + (high - low) * share for share in (41 / 45, 21 / 45, 1 / 45)]
+    assert rates(tmp_path / "run") == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_rise_before_it(copper, tmp_path) -> None:
