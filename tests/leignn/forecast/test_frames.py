@@ -15,7 +15,7 @@ PUBLISHED = {  # the paper and its SM, MDSim
     "oc20_50k": {"train": 40_000, "val": 10_000},
     "lips": {"train": 19_000, "val": 1_000, "test": 5_001},
     "rmd17_full_aspirin": {"train": 950, "val": 50, "test": 1_000},
-    "oc20_standin": {"train": 1_920, "val": 480, "id": 220, "ood_both": 220},
+    "oc20_standin": {"train": 2_160, "val": 240, "id": 220, "ood_both": 220},
     "melt_standin": {"train": 320, "val": 40, "test": 40},
 }
 
