@@ -51,19 +51,25 @@ def costs(models: Mapping[str, Profiled], batch_size: int, seconds: float) -> di
     batches = {name: model.batch(batch_size) for name, model in models.items()}
     steps = {name: partial(model.training_step, batches[name]) for name, model in models.items()}
     inferences = {name: partial(model.infer, batches[name]) for name, model in models.items()}
-    training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, lambda name: models[name].release())
+    memory: dict[str, int] = {}
+
+    def finish(name: str) -> None:
+        if name not in memory:  # while the optimiser has its state, which is no tensor of a step
+            # A recording keeps its own memory.
+            memory[name] = peak_memory(partial(steps[name], recorded=False), device)
+        models[name].release()
+
+    training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, finish)
     inference = interleaved(inferences, device, *ROUNDS, seconds, REPEATS)
     found = {}
     for name, model in models.items():
         structures = len(batches[name].natoms)
         found[name] = milliseconds("train", training[name], structures)
         found[name] |= milliseconds("inference", inference[name], structures)
-        steps[name]()  # makes the optimiser's state, which is no tensor of a step
-        for kind, function in (("train", steps[name]), ("inference", inferences[name])):
-            memory = peak_memory(partial(function, recorded=False), device)  # a recording keeps its own
-            found[name][f"{kind}_memory_mb"] = memory / 1e6
+        found[name]["train_memory_mb"] = memory[name] / 1e6
+        inferred = peak_memory(partial(inferences[name], recorded=False), device)
+        found[name]["inference_memory_mb"] = inferred / 1e6
         found[name]["parameters"] = sum(p.numel() for p in model.potential.parameters())
-        model.release()
     return found
 
 

@@ -24,8 +24,8 @@ from leignn.training.loss import absolute_errors
 from leignn.training.optimizer import adamw
 
 FRAMES = 32  # structures
-# Of these, for the statistics: factors that no time depends on. Training takes them of the whole split.
-STATISTICS = 2
+# Of these, for the statistics, on which no time depends. Training takes them of the whole split.
+STATISTICS = 1
 Form = Literal["accelerated", "plain", "only"]
 MEMORY_SHARE = 0.5  # of the device's memory, which a point may take
 
