@@ -49,7 +49,7 @@ def plot_beyond(table: pd.DataFrame, output: Path) -> None:
         axis.set_xlabel(unit, fontsize=8)
         axis.tick_params(labelsize=8)
     axes[0, 0].set_yticks(range(len(table)), table["model"])
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylim(len(table) - 0.5, -0.5)
     first = table.iloc[0]
     stand_in = " (stand-ins)" if first["stand_in"] else ""
     names = f"OC20: {first['dataset']}; MD: {first['md_dataset']}"
@@ -71,6 +71,7 @@ def _draw(axis: Axes, table: pd.DataFrame, column: str) -> None:
         value, error = max(row[column], least), 2 * row.get(f"{column}_stderr", float("nan"))
         bars = None if pd.isna(error) else [[min(error, value - least)], [error]]
         style: dict[str, Any] = {"color": look(row["model"]).colour, "markersize": 5, "capsize": 2}
+        style["clip_on"] = False  # the largest value's dot, at the edge, is whole
         axis.errorbar(value, place, xerr=bars, marker="o", **style)
     if falling:
         axis.set_xscale("log")
