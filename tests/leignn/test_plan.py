@@ -40,7 +40,8 @@ def test_runs_of_several_results_are_each_there_once(elsewhere) -> None:
     ]
     references = [f"data/smoke/references/{system}_standin.npz" for system in ("melt", "solid", "gas")]
     assert plan.references(["table3", "figure5"]) == references
-    of_gas = [folder.split("/")[4] for folder in plan.run_folders(["table3"]) if "gas_standin" in folder]
+    usual = Plan.of({}).run_folders(["table3"])
+    of_gas = [folder.split("/")[4] for folder in usual if "gas_standin" in folder]
     assert set(of_gas) == {"schnet", "leignn"}
 
 
@@ -48,7 +49,7 @@ def test_the_users_models_and_data_sets_in_place_of_the_declared(elsewhere) -> N
     chosen = {"table1": {"models": ["schnet"]}, "md17": {"datasets": ["md17_uracil"], "models": ["leignn"]}}
     plan = Plan.of({"results": chosen})
     schnet = "results/runs/oc20_standin/mini/schnet"
-    assert plan.run_files(["table1"], "log.csv") == [f"{schnet}/seed{n}/log.csv" for n in range(3)]
+    assert plan.run_files(["table1"], "log.csv") == [f"{schnet}/seed{n}/log.csv" for n in range(2)]
     assert plan.run_folders(["md17"]) == ["results/runs/md17_uracil/mini/leignn/seed0"]
     assert plan.results["table1"].title == Plan.of({}).results["table1"].title
     assert plan.raw_root("md17_uracil") == "data/archives/md17_uracil"
@@ -86,7 +87,7 @@ def test_settings_reach_the_commands(elsewhere) -> None:
         {"scale": "smoke", "training": {"max_steps": "80"}, "simulation": {"settings": {"steps": 20}}}
     )
     assert '"training": {"max_steps": 80}' in plan.settings_argument
-    assert '"evaluate_every": 20' in plan.settings_argument
+    assert '"evaluate_every": 10' in plan.settings_argument
     arguments = " ".join(plan.simulation_arguments("melt_standin", "leignn", "smoke"))
     assert "--steps 20 --every 10" in arguments and "--thermostat nose-hoover" in arguments
 

@@ -10,10 +10,8 @@ from ase.calculators.emt import EMT
 
 from tests.workflow.dry_runs import (
     MINI_RUNS,
-    REPAIRED,
     ROOT,
-    SIMULATED,
-    TRAINED,
+    SMOKE_RUNS,
     copy_project,
     jobs,
     snakemake,
@@ -82,4 +80,4 @@ rule mine:
     assert (other / "results/first/runs/mine/smoke/leignn/seed0/config.yaml").exists()
     assert "train.csv" in (other / "mine.txt").read_text()
     found = jobs(snakemake("-n", "leignn_all", folder=other).stdout)
-    assert found["leignn_train_model"] == len(TRAINED) + SIMULATED + len(REPAIRED)
+    assert found["leignn_train_model"] == SMOKE_RUNS

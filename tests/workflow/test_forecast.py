@@ -88,7 +88,7 @@ def test_hours_are_those_of_the_protocol(planned) -> None:
             and j.wildcards["model"] == "schnet"
             and j.wildcards["dataset"] == "oc20_standin"
         )
-        seconds = 2 * (20 * 0.5 + 24 * 0.01) / 2  # two evaluations; two jobs at once on two cores
+        seconds = 2 * (10 * 0.5 + 12 * 0.01) / 2  # two evaluations; two jobs at once on two cores
         assert costs.of(job).seconds.most == pytest.approx(seconds)
         simulated = next(j for j in found if j.rule == "simulate_run")
         assert costs.of(simulated).seconds == Amount(0.0, 60 * 0.02 / 2)
