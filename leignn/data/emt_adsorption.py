@@ -39,9 +39,9 @@ ADSORBATES = {
 }
 
 # Facet -> (layers of the cubic cell, repeats along the surface): 12 to 32 atoms in 3 to 6 planes, nearest
-# images of the adsorbate 5 to 10 Å apart. Thin, 4 to 5 Å: a training pays for fixed atoms and learns no
-# forces from them; with 6 to 7 Å it takes a third longer to the same errors. Whole layers have the
-# crystal's composition, which the splits go by.
+# images of the adsorbate 5 to 10 Å apart. Thin, 4 to 5 Å: a training pays for fixed atoms, at 6 to 7 Å
+# two of three, and learns no forces from them. Whole layers have the crystal's composition, which the
+# splits go by.
 FACETS = {
     (1, 1, 1): [(3, (2, 1))],
     (1, 0, 0): [(2, (2, 2))],

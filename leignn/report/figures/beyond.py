@@ -71,8 +71,8 @@ def _draw(axis: Axes, table: pd.DataFrame, column: str) -> None:
         value, error = max(row[column], least), 2 * row.get(f"{column}_stderr", float("nan"))
         bars = None if pd.isna(error) else [[min(error, value - least)], [error]]
         style: dict[str, Any] = {"color": look(row["model"]).colour, "markersize": 5, "capsize": 2}
-        style["clip_on"] = False  # the largest value's dot, at the edge, is whole
-        axis.errorbar(value, place, xerr=bars, marker="o", **style)
+        # Not clipped: the largest value's dot, at the edge, is whole.
+        axis.errorbar(value, place, xerr=bars, marker="o", clip_on=False, **style)
     if falling:
         axis.set_xscale("log")
         axis.set_xlim(left=ROUNDING / 2)

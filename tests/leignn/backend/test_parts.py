@@ -13,7 +13,6 @@ from leignn.backend import band, compiled
 from leignn.backend.edges import SortedEdges
 from leignn.backend.messages import MessageSums
 from leignn.backend.products import Linear
-from leignn.backend.rounded_up import rounded_up
 from leignn.model import LocalMessagePassing, RadialBasis
 
 
@@ -67,14 +66,6 @@ def test_products_chosen_agree(count: int) -> None:
 
 def _functions(node) -> set[str]:
     return {type(node).__name__}.union(*(_functions(other) for other, _ in node.next_functions if other))
-
-
-def test_batches_have_few_numbers_of_rows() -> None:
-    numbers = range(1, 5000)
-    assert all(n <= rounded_up(n, 5) < n * 17 / 16 for n in numbers)
-    assert {rounded_up(rounded_up(n, 5), 5) - rounded_up(n, 5) for n in numbers} == {0}
-    for power in range(5, 12):
-        assert len({rounded_up(n, 5) for n in range(2**power, 2 ** (power + 1))}) <= 17
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -11,20 +11,12 @@ from conftest import make_batch, random_crystal
 
 from leignn.backend import accelerate
 from leignn.backend.replay import Replay, Room
-from leignn.backend.rounded_up import rounded_up
 from leignn.backend.training_replay import TrainingReplay
 from leignn.batch import Batch
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN
 
 SPEC = GraphSpec(6.0, 20)
-
-
-@pytest.mark.parametrize(("digits", "sizes"), [(5, 16), (6, 32)])
-def test_sizes_grow_by_a_sixteenth_or_a_thirty_second_at_most(digits, sizes) -> None:
-    for count in range(1, 5000):
-        assert count <= rounded_up(count, digits) <= count * (1 + 1 / sizes)
-    assert len({rounded_up(count, digits) for count in range(1024, 2049)}) == sizes + 1
 
 
 def batches() -> list[Batch]:
