@@ -1,25 +1,32 @@
-"""Effective medium theory of many periodic copies of one system at once, in NumPy.
+"""Effective medium theory of periodic copies of one system, all at once, in NumPy.
 
 The potential of Jacobsen, Stoltze and Nørskov, Surf. Sci. 366, 394 (1996), as ASE has it, with ASE's
 parameters. Energies and forces equal those of ``ase.calculators.emt.EMT``, which loops over the atoms in
 Python and takes some twenty times as long.
 """
 
+from typing import Any
+
 import numpy as np
 from ase import Atoms
 from ase.calculators import emt
+from ase.calculators.calculator import Calculator, all_changes
 
-from leignn.data.images import Images, forces_of
+from leignn.data.images import Images, ImagesInAnyCell, forces_of
 
 
 class EMT:
-    """Energies and forces of copies of ``atoms``, in a periodic rectangular cell whose edges are longer than
-    the cutoff."""
+    """Energies and forces of copies of ``atoms``, periodic in all directions.
 
-    def __init__(self, atoms: Atoms) -> None:
+    Args:
+        atoms: gives elements and cell.
+        images: finds the neighbours; by default in a rectangular cell whose edges are longer than the cutoff.
+    """
+
+    def __init__(self, atoms: Atoms, images: type[Images] = Images) -> None:
         known = emt.EMT()
         known.initialize(atoms)
-        self.images = Images(atoms, known.rc_list)
+        self.images = images(atoms, known.rc_list)
         self.middle, self.steep = known.rc, known.acut  # of the weight that ends the interaction
         of, first, second = known.ia2iz, self.images.first, self.images.second
         self.e0, self.v0, self.eta, self.kappa, self.lamda, self.norm = (
@@ -68,3 +75,20 @@ class EMT:
         cohesive, repulsive = self.e0 * np.exp(-scaled), 6 * self.v0 * np.exp(-self.kappa * spread)
         slope = -self.lamda * scaled * cohesive - self.kappa * repulsive
         return (1 + scaled) * cohesive + repulsive, -slope / (emt.beta * self.eta * density)
+
+
+class EMTCalculator(Calculator):
+    """:class:`EMT` of ``atoms`` in any cell, for ASE's optimisers, under which elements and cell stay."""
+
+    implemented_properties = ["energy", "forces"]
+
+    def __init__(self, atoms: Atoms) -> None:
+        super().__init__()
+        self.emt = EMT(atoms, ImagesInAnyCell)
+
+    def calculate(
+        self, atoms: Any = None, properties: Any = None, system_changes: list[str] = all_changes
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)
+        (energy,), (forces,) = self.emt(self.atoms.positions[None])
+        self.results = {"energy": float(energy), "forces": forces}

@@ -11,13 +11,16 @@ from itertools import combinations
 import numpy as np
 from ase import Atoms
 from ase.build import bulk, molecule, surface
-from ase.calculators.emt import EMT
+from ase.calculators import emt
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from ase.data import atomic_numbers, reference_states
 from ase.formula import Formula
 from ase.optimize import FIRE, LBFGS
 from scipy.optimize import minimize_scalar
+
+from leignn.data.emt import EMT, EMTCalculator
+from leignn.data.images import ImagesInAnyCell
 
 METALS = ("Al", "Cu", "Ag", "Au", "Ni", "Pd", "Pt")
 
@@ -38,16 +41,17 @@ ADSORBATES = {
     "H2O": "O",
 }
 
-# Facet -> (layers of the cubic cell, repeats along the surface): 12 to 32 atoms in 3 to 6 planes, nearest
-# images of the adsorbate 5 to 10 Å apart. Thin, 4 to 5 Å: a training pays for fixed atoms, at 6 to 7 Å
-# two of three, and learns no forces from them. Whole layers have the crystal's composition, which the
-# splits go by.
-FACETS = {
-    (1, 1, 1): [(3, (2, 1))],
-    (1, 0, 0): [(2, (2, 2))],
-    (1, 1, 0): [(2, (1, 2)), (2, (2, 2))],
-    (2, 1, 1): [(3, (1, 1)), (3, (2, 1))],
-}
+# Facet, layers of the cubic cell, repeats along the surface: 12 to 32 atoms in 3 to 6 planes, nearest images
+# of the adsorbate 5 to 10 Å apart. Thin, 4 to 5 Å: a training pays for fixed atoms, at 6 to 7 Å two of
+# three, and learns no forces from them. Whole layers have the crystal's composition, which the splits go by.
+SLABS = [
+    ((1, 1, 1), 3, (2, 1)),
+    ((1, 0, 0), 2, (2, 2)),
+    ((1, 1, 0), 2, (1, 2)),
+    ((1, 1, 0), 2, (2, 2)),
+    ((2, 1, 1), 3, (1, 1)),
+    ((2, 1, 1), 3, (2, 1)),
+]
 VACUUM = 8.0  # Å on either side
 RELAXATION_STEPS = 40
 RELAXED_FORCE = 0.05  # eV/Å, where a sampled relaxation ends
@@ -80,7 +84,7 @@ def lattice_constant(sites: tuple[str, ...]) -> float:
     def energy(edge: float) -> float:
         atoms = bulk(sites[0], "fcc", a=edge, cubic=True)
         atoms.symbols[:] = sites
-        atoms.calc = EMT()
+        atoms.calc = EMTCalculator(atoms)
         return atoms.get_potential_energy()
 
     bounds = 0.92 * min(edges), 1.05 * max(edges)
@@ -93,7 +97,7 @@ def gas_references() -> dict[str, float]:
     energies = {}
     for name in ("H2", "H2O", "CO", "N2"):
         atoms = molecule(name)
-        atoms.calc = EMT()
+        atoms.calc = emt.EMT()  # ASE's: a molecule is not periodic
         FIRE(atoms, logfile=None).run(fmax=CONVERGED_FORCE, steps=500)
         energies[name] = atoms.get_potential_energy()
     hydrogen = energies["H2"] / 2
@@ -106,8 +110,7 @@ def sample_slab(sites: tuple[str, ...], rng: np.random.Generator) -> Atoms:
 
     Tags are 1 for the surface and 0 below it; as in Open Catalyst, the atoms below are fixed.
     """
-    facet = list(FACETS)[rng.integers(len(FACETS))]
-    layers, repeats = FACETS[facet][rng.integers(len(FACETS[facet]))]
+    facet, layers, repeats = SLABS[rng.integers(len(SLABS))]
     edge = lattice_constant(sites)
     crystal = bulk(sites[0], "fcc", a=edge, cubic=True)
     crystal.symbols[:] = sites
@@ -166,7 +169,7 @@ def sample_frames(
     for _ in range(ATTEMPTS):
         slab = sample_slab(sites, rng)
         clean = slab.copy()
-        clean.calc = EMT()
+        clean.calc = EMTCalculator(clean)
         LBFGS(clean, logfile=None).run(fmax=CONVERGED_FORCE, steps=300)
         gas = gas_references()
         atoms = place(adsorbate, slab, rng)
@@ -178,7 +181,7 @@ def sample_frames(
         while len(positions) < count:
             start = relaxation[rng.integers(len(relaxation))]
             positions.append(_rattled(atoms, start, rng))
-        frames = [_labelled(atoms, p) for p in positions]
+        frames = _labelled(atoms, np.stack(positions))
         if all(_is_physical(frame, reference) for frame in frames):
             return frames, float(reference)
     raise RuntimeError(f"no physical frames of {adsorbate} on {formula(sites)}")
@@ -188,7 +191,7 @@ def _relaxation(atoms: Atoms) -> list[np.ndarray]:
     """Positions (n, 3) in Å at every step of a relaxation."""
     positions = []
     moving = atoms.copy()
-    moving.calc = EMT()
+    moving.calc = EMTCalculator(moving)
     optimizer = FIRE(moving, logfile=None)
     optimizer.attach(lambda: positions.append(moving.get_positions()))
     optimizer.run(fmax=RELAXED_FORCE, steps=RELAXATION_STEPS)
@@ -208,16 +211,16 @@ def _rattled(atoms: Atoms, positions: np.ndarray, rng: np.random.Generator) -> n
     return positions + spread
 
 
-def _labelled(atoms: Atoms, positions: np.ndarray) -> Atoms:
-    """A copy of ``atoms`` at ``positions`` with EMT's energy and unconstrained forces."""
-    frame = atoms.copy()
-    # Labels belong to the positions as the file will hold them.
-    frame.positions = positions.round(8)
-    frame.calc = EMT()
-    energy = frame.get_potential_energy()
-    forces = frame.get_forces(apply_constraint=False)
-    frame.calc = SinglePointCalculator(frame, energy=energy, free_energy=energy, forces=forces)
-    return frame
+def _labelled(atoms: Atoms, positions: np.ndarray) -> list[Atoms]:
+    """Copies of ``atoms`` at ``positions`` (R, n, 3) Å with EMT's energy and unconstrained forces."""
+    positions = positions.round(8)  # labels belong to the positions as the file will hold them
+    frames = []
+    for position, energy, forces in zip(positions, *EMT(atoms, ImagesInAnyCell)(positions), strict=True):
+        frame = atoms.copy()
+        frame.positions = position
+        frame.calc = SinglePointCalculator(frame, energy=energy, free_energy=energy, forces=forces)
+        frames.append(frame)
+    return frames
 
 
 def _is_physical(frame: Atoms, reference: float) -> bool:

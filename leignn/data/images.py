@@ -1,4 +1,4 @@
-"""Periodic images of the pairs of atoms of many copies of one system, in NumPy."""
+"""Pairs of atoms, periodic images included, of many copies of one system, in NumPy."""
 
 from itertools import product
 
@@ -54,6 +54,34 @@ class Images:
     def atoms(self, copy: np.ndarray, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """First and second atom (P,) of pairs, numbered through all copies."""
         return copy * self.natoms + self.first[pair], copy * self.natoms + self.second[pair]
+
+
+class ImagesInAnyCell(Images):
+    """Likewise in any cell, however short; also an atom and its own images, one of two that are opposite.
+
+    Args:
+        atoms: gives the number of atoms and the cell, periodic in all directions.
+        cutoff: Å.
+    """
+
+    def __init__(self, atoms: Atoms, cutoff: float) -> None:
+        self.cell, self.cutoff, self.natoms = atoms.cell.array, cutoff, len(atoms)
+        self.inverse = np.linalg.inv(self.cell)
+        self.first, self.second = np.triu_indices(len(atoms))
+        # From the nearest along each vector: those whose planes of the lattice are within the cutoff.
+        most = np.floor(cutoff * np.linalg.norm(self.inverse, axis=0) + 0.5).astype(int)
+        self.shifts = np.array(list(product(*(range(-m, m + 1) for m in most))))
+        half = np.arange(len(self.shifts)) > len(self.shifts) // 2
+        self.counted = half | (self.first != self.second)[:, None]
+
+    def __call__(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        fractions = (positions[:, self.second] - positions[:, self.first]) @ self.inverse
+        fractions -= np.rint(fractions)
+        vectors = (fractions[:, :, None] + self.shifts) @ self.cell
+        squared = np.square(vectors).sum(-1)
+        found = np.nonzero((squared < self.cutoff**2) & self.counted)
+        copy, pair, _ = found
+        return copy, pair, np.ascontiguousarray(vectors[found].T), np.sqrt(squared[found])
 
 
 def forces_of(one: np.ndarray, other: np.ndarray, pulls: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

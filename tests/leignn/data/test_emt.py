@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, surface
 from ase.calculators import emt
 
-from leignn.data.emt import EMT
+from leignn.data.emt import EMT, EMTCalculator
+from leignn.data.images import ImagesInAnyCell
 from leignn.data.md_standin import SYSTEMS
 from leignn.errors import InputError
 
@@ -25,6 +26,29 @@ def test_energies_and_forces_are_those_of_ase(symbols) -> None:
         atoms.calc = emt.EMT()
         assert energies[copy] == pytest.approx(atoms.get_potential_energy(), abs=1e-10)
         np.testing.assert_allclose(forces[copy], atoms.get_forces(), atol=1e-10)
+
+
+@pytest.mark.parametrize("repeats", [(1, 1, 1), (2, 1, 1), (1, 2, 3)])
+@pytest.mark.parametrize("facet", [(1, 1, 1), (2, 1, 1)])
+def test_in_any_cell(facet, repeats) -> None:
+    """Slabs and crystals, sheared, shorter than the cutoff or longer: atoms meet their own images."""
+    rng = np.random.default_rng(0)
+    atoms = surface(bulk("Cu", cubic=True), facet, 2, vacuum=rng.choice([0.5, 8])).repeat(repeats)
+    atoms.symbols = rng.choice(list("CO") + ["Cu", "Pt"], len(atoms))
+    atoms.pbc = True
+    positions = atoms.positions + rng.normal(0, 0.1, (3, *atoms.positions.shape))
+    positions[1] += rng.integers(-2, 3, atoms.positions.shape) @ atoms.cell.array  # not wrapped
+    energies, forces = EMT(atoms, ImagesInAnyCell)(positions)
+    for copy in range(3):
+        atoms.positions = positions[copy]
+        atoms.calc = emt.EMT()
+        assert energies[copy] == pytest.approx(atoms.get_potential_energy(), abs=1e-10)
+        np.testing.assert_allclose(forces[copy], atoms.get_forces(), atol=1e-10)
+    atoms.calc = EMTCalculator(atoms)
+    for copy in (2, 1):  # what it has computed is of other positions
+        atoms.positions = positions[copy]
+        assert atoms.get_potential_energy() == pytest.approx(energies[copy], abs=1e-12)
+        np.testing.assert_allclose(atoms.get_forces(), forces[copy], atol=1e-12)
 
 
 def test_a_cell_shorter_than_the_cutoff_is_refused() -> None:
