@@ -4,6 +4,8 @@ Numbers that keep the variance of activations near one; they are fitted once bef
 stay as they are. They are frozen parameters of the network, so a checkpoint holds them.
 """
 
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,10 @@ with fairchem_imports():
     from fairchem.core.modules.scaling import ScaleFactor
 
 BATCHES, BATCH_SIZE = 16, 8  # as many batches as Open Catalyst's fitting program takes
+
+
+class _Seen(Exception):  # noqa: N818 - no error
+    """A scale factor has seen all of a batch that it will."""
 
 
 class ScaledPotential(Potential):
@@ -57,18 +63,18 @@ class ScaledPotential(Potential):
             for start in range(0, len(chosen), BATCH_SIZE)
         ]
         factors = self.scale_factors()
-        order: dict[str, None] = {}
+        order: list[str] = []
         for name, factor in factors.items():
             factor.reset_()
-            factor.initialize_(index_fn=lambda name=name: order.setdefault(name))
+            factor.initialize_(index_fn=partial(order.append, name))
         with torch.no_grad():
             self._run(batches[0])
             for factor in factors.values():
                 factor.initialize_(index_fn=None)
-            for name in order:
+            for name in dict.fromkeys(order):
                 with factors[name].fit_context_():
                     for batch in batches:
-                        self._run(batch)
+                        self._run_until(factors[name], order.count(name), batch)
                     try:
                         factors[name].fit_()
                     except AssertionError as error:
@@ -87,6 +93,18 @@ class ScaledPotential(Potential):
         for name, factor in factors.items():
             factor.reset_()  # a fitted factor refuses another value
             factor.set_(statistics[name])
+
+    def _run_until(self, factor: ScaleFactor, calls: int, batch: Batch) -> None:
+        """Run the network until so many ``calls`` of ``factor``: what follows has no part in its fit."""
+
+        def count(*_: Any) -> None:
+            nonlocal calls
+            calls -= 1
+            if not calls:
+                raise _Seen
+
+        with factor.register_forward_hook(count), suppress(_Seen):
+            self._run(batch)
 
     def _run(self, batch: Batch) -> dict[str, Tensor]:
         return self.network(symmetric_graph(self, batch))
