@@ -1,10 +1,11 @@
 """Time and memory of training and of inference, of one model or of several that take turns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from leignn.batch import Batch
 from leignn.config.run import RunConfig
 from leignn.errors import RunFailedError
 from leignn.profiling.measure import Timing, interleaved, peak_memory
@@ -30,7 +31,12 @@ def load_models(
     return failed, models
 
 
-def costs(models: Mapping[str, Profiled], batch_size: int, seconds: float) -> dict[str, dict[str, Any]]:
+def costs(
+    models: Mapping[str, Profiled],
+    batch_size: int,
+    seconds: float,
+    first_step: Callable[[str, Batch], object] | None = None,
+) -> dict[str, dict[str, Any]]:
     """Time and memory of a training step and of an inference on a batch, and the number of parameters.
 
     Models take turns; only the one whose turn it is holds gradients and an optimiser's state.
@@ -39,6 +45,7 @@ def costs(models: Mapping[str, Profiled], batch_size: int, seconds: float) -> di
         models: by name, all on one device.
         batch_size: structures of the training split in a batch, at most.
         seconds: for the repeats of training, and again of inference; two rounds are made anyhow.
+        first_step: called with a name and its batch in place of the first training step, which it makes.
 
     Returns:
         By name: ``train_ms``, ``inference_ms`` per structure with ``_low``, ``_high`` (quartiles),
@@ -51,24 +58,32 @@ def costs(models: Mapping[str, Profiled], batch_size: int, seconds: float) -> di
     batches = {name: model.batch(batch_size) for name, model in models.items()}
     steps = {name: partial(model.training_step, batches[name]) for name, model in models.items()}
     inferences = {name: partial(model.infer, batches[name]) for name, model in models.items()}
-    memory: dict[str, int] = {}
+    trained: dict[str, int] = {}
+    inferred: dict[str, int] = {}
+
+    def begin_training(name: str) -> None:
+        if first_step is None:
+            steps[name]()
+        else:
+            first_step(name, batches[name])
+        # The optimiser has its state by now, which is no tensor of a step. A recording keeps its own memory.
+        trained[name] = peak_memory(partial(steps[name], recorded=False), device)
+
+    def begin_inference(name: str) -> None:
+        inferred[name] = peak_memory(partial(inferences[name], recorded=False), device)
 
     def finish(name: str) -> None:
-        if name not in memory:  # while the optimiser has its state, which is no tensor of a step
-            # A recording keeps its own memory.
-            memory[name] = peak_memory(partial(steps[name], recorded=False), device)
         models[name].release()
 
-    training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, finish)
-    inference = interleaved(inferences, device, *ROUNDS, seconds, REPEATS)
+    training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, begin_training, finish)
+    inference = interleaved(inferences, device, *ROUNDS, seconds, REPEATS, begin_inference)
     found = {}
     for name, model in models.items():
         structures = len(batches[name].natoms)
         found[name] = milliseconds("train", training[name], structures)
         found[name] |= milliseconds("inference", inference[name], structures)
-        found[name]["train_memory_mb"] = memory[name] / 1e6
-        inferred = peak_memory(partial(inferences[name], recorded=False), device)
-        found[name]["inference_memory_mb"] = inferred / 1e6
+        found[name]["train_memory_mb"] = trained[name] / 1e6
+        found[name]["inference_memory_mb"] = inferred[name] / 1e6
         found[name]["parameters"] = sum(p.numel() for p in model.potential.parameters())
     return found
 

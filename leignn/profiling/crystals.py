@@ -13,7 +13,7 @@ from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
 from leignn.neighbors import nearest_edges_of
 from leignn.profiling.costs import milliseconds
-from leignn.profiling.measure import interleaved, peak_memory
+from leignn.profiling.measure import Timing, interleaved, peak_memory
 from leignn.profiling.profiled import Profiled, too_large
 from leignn.profiling.rows import row_of, shape_of
 
@@ -37,7 +37,9 @@ def profile_crystals(models: Mapping[str, Profiled], longest: float) -> list[dic
     for point, members in (("atoms", atoms), ("neighbors", neighbors)):
         last: dict[str, tuple[float, float, float]] = {}  # size, seconds, bytes
         for crystal, graph, size in members:
-            tried, batches = {}, {}
+            tried: dict[str, dict[str, Any]] = {}
+            graphs: dict[GraphSpec, Batch] = {}
+            batches: dict[str, Batch] = {}
             for name, model in models.items():
                 row = row_of(model.run, model.form, device, point) | {"atoms": len(crystal)}
                 row |= {"neighbors": graph.max_neighbors} if graph else {}
@@ -51,17 +53,30 @@ def profile_crystals(models: Mapping[str, Profiled], longest: float) -> list[dic
                 if spec is None:
                     row["status"] = "not tried: the model makes its own graph"
                     continue
-                if spec not in batches:
-                    batches[spec] = _batch(crystal, spec).to(device)
-                row |= shape_of(batches[spec])
-                infer = partial(model.infer, batches[spec])
-                tried[name] = infer, peak_memory(partial(infer, recorded=False), device), row
-            functions = {name: infer for name, (infer, *_) in tried.items()}
-            timings = interleaved(functions, device, *ROUNDS, longest)
-            for name, (_, memory, row) in tried.items():
-                row |= milliseconds("inference", timings[name], 1) | {"inference_memory_mb": memory / 1e6}
-                last[name] = size, timings[name].median, memory
+                if spec not in graphs:
+                    graphs[spec] = _batch(crystal, spec).to(device)
+                batches[name], tried[name] = graphs[spec], row
+                row |= shape_of(graphs[spec])
+            for name, (timing, memory) in _inferences(models, batches, longest).items():
+                tried[name] |= milliseconds("inference", timing, 1) | {"inference_memory_mb": memory / 1e6}
+                last[name] = size, timing.median, memory
     return rows
+
+
+def _inferences(
+    models: Mapping[str, Profiled], batches: Mapping[str, Batch], longest: float
+) -> dict[str, tuple[Timing, int]]:
+    """Time, and bytes of memory, of an inference of each batch by the model of its name."""
+    memory: dict[str, int] = {}
+
+    def begin(name: str) -> None:
+        call = partial(models[name].infer, batches[name], recorded=False)
+        memory[name] = peak_memory(call, models[name].device)
+
+    functions = {name: partial(models[name].infer, batch) for name, batch in batches.items()}
+    device = next(iter(models.values())).device
+    timings = interleaved(functions, device, *ROUNDS, longest, begin=begin)
+    return {name: (timing, memory[name]) for name, timing in timings.items()}
 
 
 def _copper(repeats: tuple[int, int, int]) -> Atoms:

@@ -46,6 +46,7 @@ def interleaved(
     most: int,
     seconds: float,
     in_a_row: int = 1,
+    begin: Callable[[str], object] | None = None,
     finish: Callable[[str], object] = lambda name: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
@@ -57,6 +58,7 @@ def interleaved(
         least, most: number of rounds; in each every function has a turn.
         seconds: after the least number of rounds, no further one begins that would end later.
         in_a_row: calls timed in a turn, after one that warms up.
+        begin: called with a name in place of the call that warms up its first turn; its time is not counted.
         finish: called with a name at the end of its turn, to give back what the others need.
         clock: tells the time in seconds.
     """
@@ -66,13 +68,18 @@ def interleaved(
             function()
             function()
             finish(name)
-    begin = clock()
+    beginning = clock()
     for number in range(most):
-        passed = clock() - begin
+        passed = clock() - beginning
         if number and number >= least and passed * (number + 1) / number > seconds:
             break
         for name, function in functions.items():
-            function()
+            if number or begin is None:
+                function()
+            else:
+                before = clock()
+                begin(name)
+                beginning += clock() - before
             for _ in range(in_a_row):
                 synchronise(device)
                 start = clock()

@@ -93,7 +93,7 @@ def test_functions_take_turns_after_a_warm_up() -> None:
 
     functions = {name: partial(work, name) for name in durations}
     ended = []
-    timings = interleaved(functions, "cpu", 2, 3, 99, 2, ended.append, lambda: now)
+    timings = interleaved(functions, "cpu", 2, 3, 99, 2, finish=ended.append, clock=lambda: now)
     assert calls == [*["slow"] * 3, *["fast"] * 3] * 3 and ended == ["slow", "fast"] * 3
     # 1 2, 3 4, 5 1 without the first of each turn: the quartiles are 1.25 and 3.75
     error = 1.25 * 2.5 / (1.35 * 6**0.5)
@@ -106,6 +106,25 @@ def test_functions_take_turns_after_a_warm_up() -> None:
     assert interleaved(functions, "cpu", 2, 3, 46, 2, clock=lambda: now)["slow"].repeats == 6
     calls.clear()
     assert interleaved(functions, "cpu", 1, 2, 0, clock=lambda: now)["slow"].repeats == 1
+
+
+def test_the_first_turn_can_be_warmed_up_by_something_else() -> None:
+    calls, now = [], 0.0
+
+    def work(name: str, duration: float) -> None:
+        nonlocal now
+        now += duration
+        calls.append(name)
+
+    functions = {name: partial(work, name, 1.0) for name in ("one", "other")}
+
+    def begin(name: str) -> None:
+        work(f"begin {name}", 100.0)
+
+    # The first round takes 2 s, and the second would end after 4 s: what begins is in neither.
+    timings = interleaved(functions, "cpu", 1, 2, 5, begin=begin, clock=lambda: now)
+    assert calls == ["begin one", "one", "begin other", "other", "one", "one", "other", "other"]
+    assert timings["one"] == Timing(1.0, 1.0, 1.0, 1.0, 0.0, 2)
 
 
 def test_the_error_of_a_median_is_its_scatter() -> None:
