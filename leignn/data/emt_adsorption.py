@@ -41,17 +41,16 @@ ADSORBATES = {
     "H2O": "O",
 }
 
-# Facet, layers of the cubic cell, repeats along the surface: 12 to 32 atoms in 3 to 6 planes, nearest images
-# of the adsorbate 5 to 10 Å apart. Thin, 4 to 5 Å: a training pays for fixed atoms, at 6 to 7 Å two of
-# three, and learns no forces from them. Whole layers have the crystal's composition, which the splits go by.
-SLABS = [
-    ((1, 1, 1), 3, (2, 1)),
-    ((1, 0, 0), 2, (2, 2)),
-    ((1, 1, 0), 2, (1, 2)),
-    ((1, 1, 0), 2, (2, 2)),
-    ((2, 1, 1), 3, (1, 1)),
-    ((2, 1, 1), 3, (2, 1)),
-]
+# Facet -> (layers of the cubic cell, repeats along the surface): 12 to 32 atoms in 3 to 6 planes, nearest
+# images of the adsorbate 5 to 10 Å apart. Thin, 4 to 5 Å: a training pays for fixed atoms, at 6 to 7 Å
+# two of three, and learns no forces from them. Whole layers have the crystal's composition, which the
+# splits go by.
+FACETS = {
+    (1, 1, 1): [(3, (2, 1))],
+    (1, 0, 0): [(2, (2, 2))],
+    (1, 1, 0): [(2, (1, 2)), (2, (2, 2))],
+    (2, 1, 1): [(3, (1, 1)), (3, (2, 1))],
+}
 VACUUM = 8.0  # Å on either side
 RELAXATION_STEPS = 40
 RELAXED_FORCE = 0.05  # eV/Å, where a sampled relaxation ends
@@ -110,7 +109,8 @@ def sample_slab(sites: tuple[str, ...], rng: np.random.Generator) -> Atoms:
 
     Tags are 1 for the surface and 0 below it; as in Open Catalyst, the atoms below are fixed.
     """
-    facet, layers, repeats = SLABS[rng.integers(len(SLABS))]
+    facet = list(FACETS)[rng.integers(len(FACETS))]
+    layers, repeats = FACETS[facet][rng.integers(len(FACETS[facet]))]
     edge = lattice_constant(sites)
     crystal = bulk(sites[0], "fcc", a=edge, cubic=True)
     crystal.symbols[:] = sites
