@@ -52,6 +52,9 @@ FACETS = {
     (2, 1, 1): [(3, (1, 1)), (3, (2, 1))],
 }
 VACUUM = 8.0  # Å on either side
+# Nearest-neighbour distances below the top end the planes that vacuum touches, also on the open (110) and the
+# stepped (211) facet; and those that move, two or, on (211), four.
+EXPOSED, MOVING = 0.6, 0.9
 RELAXATION_STEPS = 40
 RELAXED_FORCE = 0.05  # eV/Å, where a sampled relaxation ends
 CONVERGED_FORCE = 0.01  # eV/Å, of what enters the reference energy
@@ -107,7 +110,8 @@ def gas_references() -> dict[str, float]:
 def sample_slab(sites: tuple[str, ...], rng: np.random.Generator) -> Atoms:
     """A slab with the atoms of a perfect crystal, random facet and size.
 
-    Tags are 1 for the surface and 0 below it; as in Open Catalyst, the atoms below are fixed.
+    Tags are 1 for the atoms that move and 0 below them; as in Open Catalyst, these are fixed. Its slabs are
+    thicker, and move in the outermost plane only. The array ``exposed`` is true in the planes at the vacuum.
     """
     facet = list(FACETS)[rng.integers(len(FACETS))]
     layers, repeats = FACETS[facet][rng.integers(len(FACETS[facet]))]
@@ -116,10 +120,9 @@ def sample_slab(sites: tuple[str, ...], rng: np.random.Generator) -> Atoms:
     crystal.symbols[:] = sites
     slab = surface(crystal, facet, layers, vacuum=VACUUM).repeat((*repeats, 1))
     slab.pbc = True
-    # 0.6 nearest-neighbour distances below the top end the planes that vacuum touches, also on
-    # the open (110) and the stepped (211) facet.
-    height = slab.positions[:, 2]
-    slab.set_tags(height > height.max() - 0.6 * edge / np.sqrt(2))
+    depth = (slab.positions[:, 2].max() - slab.positions[:, 2]) / (edge / np.sqrt(2))
+    slab.set_array("exposed", depth < EXPOSED)
+    slab.set_tags(depth < MOVING)
     slab.set_constraint(FixAtoms(mask=slab.get_tags() == 0))
     return slab
 
@@ -229,7 +232,7 @@ def _is_physical(frame: Atoms, reference: float) -> bool:
     energy = frame.get_potential_energy() - reference
     adsorbate = frame.get_tags() == 2
     from_slab = frame.get_all_distances(mic=True)[np.ix_(adsorbate, ~adsorbate)]
-    surface_height = frame.positions[frame.get_tags() == 1, 2].min()
+    surface_height = frame.positions[frame.get_array("exposed"), 2].min()
     return bool(
         forces.max() < MAX_FORCE
         and abs(energy) < MAX_ENERGY
