@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.calculators.calculator import PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from leignn.batch import Batch
 from leignn.data.frames import collate
 from leignn.data.structure import Structure
 from leignn.errors import InputError
+from leignn.exact_calculator import ExactCalculator
 from leignn.rounding import rounded
 from leignn.trained import load_trained
 from leignn.verlet import VerletList
 
 
-class LEIGNNCalculator(Calculator):
+class LEIGNNCalculator(ExactCalculator):
     """ASE calculator of any potential that ``train`` wrote.
 
     From one call to the next the candidates of the neighbour graph are kept, and the batch on the device.

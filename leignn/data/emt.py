@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators import emt
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import all_changes
 
 from leignn.data.images import Images, ImagesInAnyCell, forces_of
+from leignn.exact_calculator import ExactCalculator
 
 
 class EMT:
@@ -77,7 +78,7 @@ class EMT:
         return (1 + scaled) * cohesive + repulsive, -slope / (emt.beta * self.eta * density)
 
 
-class EMTCalculator(Calculator):
+class EMTCalculator(ExactCalculator):
     """:class:`EMT` of ``atoms`` in any cell, for ASE's optimisers, under which elements and cell stay."""
 
     implemented_properties = ["energy", "forces"]

@@ -7,6 +7,7 @@ from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.fd import calculate_numerical_stress
+from ase.constraints import FixAtoms
 from ase.filters import FrechetCellFilter
 from ase.md.nptberendsen import NPTBerendsen
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
@@ -36,6 +37,27 @@ def test_used_for_one_structure_after_the_other(random_checkpoint) -> None:
         atoms.calc = calculator
         np.testing.assert_allclose(atoms.get_forces(), expected["forces"], atol=1e-5)
         assert atoms.get_potential_energy() == pytest.approx(expected["energy"].item(), abs=1e-5)
+
+
+def test_any_change_of_the_structure_is_computed_anew(random_checkpoint) -> None:
+    """To the last bit of a position; what is the same is not computed again."""
+    atoms = bulk("Cu", cubic=True)
+    atoms.calc = calculator = LEIGNNCalculator(random_checkpoint)
+    computed = []
+    for change in (
+        lambda: None,
+        lambda: None,
+        lambda: atoms.positions.__setitem__((1, 2), np.nextafter(atoms.positions[1, 2], np.inf)),
+        lambda: atoms.numbers.__setitem__(0, 1),
+        lambda: atoms.cell.__setitem__((0, 1), 1e-14),
+        lambda: atoms.pbc.__setitem__(2, False),
+        lambda: atoms.set_constraint(FixAtoms([0])),
+    ):
+        change()
+        before = calculator.results
+        atoms.get_forces()
+        computed.append(calculator.results is not before)
+    assert computed == [True, False, True, True, True, True, False]
 
 
 def test_atoms_that_left_the_cell(random_checkpoint) -> None:
