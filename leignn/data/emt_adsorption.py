@@ -110,8 +110,8 @@ def gas_references() -> dict[str, float]:
 def sample_slab(sites: tuple[str, ...], rng: np.random.Generator) -> Atoms:
     """A slab with the atoms of a perfect crystal, random facet and size.
 
-    Tags are 1 for the atoms that move and 0 below them; as in Open Catalyst, these are fixed. Its slabs are
-    thicker, and move in the outermost plane only. The array ``exposed`` is true in the planes at the vacuum.
+    Tags are 1 for the atoms that move and 0 below them; as in Open Catalyst, these are fixed. Of its thicker
+    slabs the surface alone moves. The array ``exposed`` is true in the planes that vacuum touches.
     """
     facet = list(FACETS)[rng.integers(len(FACETS))]
     layers, repeats = FACETS[facet][rng.integers(len(FACETS[facet]))]

@@ -18,7 +18,6 @@ import pandas as pd
 import torch
 
 from leignn.arguments import add_threads, output_file, positive, usable_device
-from leignn.batch import Batch
 from leignn.config.base import Scale
 from leignn.config.dataset import DATASET_HELP
 from leignn.config.model import MODEL_HELP, Baselines
@@ -131,22 +130,14 @@ def profile_training(models: dict[str, Profiled], batch_size: int, seconds: floa
         batch_size: structures in a batch.
         seconds: for the repeats of training, and again of inference.
     """
-    operations: dict[str, dict[str, Any]] = {}
-
-    def first_step(name: str, batch: Batch) -> None:
-        model = models[name]
-        if model.run.title in operations:  # of the equations, whatever the form
-            model.training_step(batch)
-        else:
-            operations[model.run.title] = model.operations(batch)
-
-    rows = []
-    for name, found in costs(models, batch_size, seconds, first_step).items():
-        model = models[name]
-        row = (
-            row_of(model.run, model.form, model.device, TRAINING) | shape_of(model.batch(batch_size)) | found
-        )
+    rows, operations = [], {}
+    for name, found in costs(models, batch_size, seconds).items():
+        model, batch = models[name], models[name].batch(batch_size)
+        row = row_of(model.run, model.form, model.device, TRAINING) | shape_of(batch) | found
         row["train_epoch_s"] = row["train_ms"] / 1e3 * model.train_structures
+        if model.run.title not in operations:  # of the equations, whatever the form
+            operations[model.run.title] = model.operations(batch)
+            model.release()
         rows.append(row | operations[model.run.title])
     return rows
 

@@ -1,11 +1,10 @@
 """Time and memory of training and of inference, of one model or of several that take turns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leignn.batch import Batch
 from leignn.config.run import RunConfig
 from leignn.errors import RunFailedError
 from leignn.profiling.measure import Timing, interleaved, peak_memory
@@ -31,12 +30,7 @@ def load_models(
     return failed, models
 
 
-def costs(
-    models: Mapping[str, Profiled],
-    batch_size: int,
-    seconds: float,
-    first_step: Callable[[str, Batch], object] | None = None,
-) -> dict[str, dict[str, Any]]:
+def costs(models: Mapping[str, Profiled], batch_size: int, seconds: float) -> dict[str, dict[str, Any]]:
     """Time and memory of a training step and of an inference on a batch, and the number of parameters.
 
     Models take turns; only the one whose turn it is holds gradients and an optimiser's state.
@@ -45,7 +39,6 @@ def costs(
         models: by name, all on one device.
         batch_size: structures of the training split in a batch, at most.
         seconds: for the repeats of training, and again of inference; two rounds are made anyhow.
-        first_step: called with a name and its batch in place of the first training step, which it makes.
 
     Returns:
         By name: ``train_ms``, ``inference_ms`` per structure with ``_low``, ``_high`` (quartiles),
@@ -61,22 +54,17 @@ def costs(
     trained: dict[str, int] = {}
     inferred: dict[str, int] = {}
 
-    def begin_training(name: str) -> None:
-        if first_step is None:
-            steps[name]()
-        else:
-            first_step(name, batches[name])
-        # The optimiser has its state by now, which is no tensor of a step. A recording keeps its own memory.
-        trained[name] = peak_memory(partial(steps[name], recorded=False), device)
-
-    def begin_inference(name: str) -> None:
-        inferred[name] = peak_memory(partial(inferences[name], recorded=False), device)
-
     def finish(name: str) -> None:
+        if name not in trained:  # while the optimiser has its state, which is no tensor of a step
+            # A recording keeps its own memory.
+            trained[name] = peak_memory(partial(steps[name], recorded=False), device)
         models[name].release()
 
-    training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, begin_training, finish)
-    inference = interleaved(inferences, device, *ROUNDS, seconds, REPEATS, begin_inference)
+    def begin(name: str) -> None:
+        inferred[name] = peak_memory(partial(inferences[name], recorded=False), device)
+
+    training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, finish=finish)
+    inference = interleaved(inferences, device, *ROUNDS, seconds, REPEATS, begin=begin)
     found = {}
     for name, model in models.items():
         structures = len(batches[name].natoms)

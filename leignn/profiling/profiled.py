@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,8 +77,8 @@ class Profiled:
         return other
 
     def batch(self, most: int) -> Batch:
-        """The first structures of the training split that are here, ``most`` at most, on the device."""
-        return self.frames[range(min(most, len(self.frames)))].to(self.device)
+        """``most`` structures at most of the training split, of its usual size, on the device."""
+        return self.frames[of_usual_size(self.frames.gather("natoms"), most)].to(self.device)
 
     def release(self) -> None:
         """Give back gradients and the optimiser's state, four times the memory of the parameters."""
@@ -120,6 +121,11 @@ class Profiled:
             "train_gflop": trained / giga,
             "operations_note": why if macs is None else why_they_differ(self.potential, macs, forward, total),
         }
+
+
+def of_usual_size(sizes: np.ndarray, most: int) -> list[int]:
+    """Which of structures with so many atoms are nearest the median, ``most`` at most; of equals the first."""
+    return np.argsort(np.abs(sizes - np.median(sizes)), kind="stable")[:most].tolist()
 
 
 def device_memory(device: str) -> int:

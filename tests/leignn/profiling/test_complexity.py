@@ -22,7 +22,7 @@ from leignn.potential import EnergyPotential
 from leignn.profiling.complexity import sizes_of
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.profiling.measure import Timing, interleaved, peak_memory
-from leignn.profiling.profiled import Profiled, too_large
+from leignn.profiling.profiled import Profiled, of_usual_size, too_large
 from leignn.report.tables.read import declared_table, read_table
 from leignn.resources import CONFIG
 
@@ -269,3 +269,8 @@ def test_a_plain_form_is_the_same_model_by_its_equations(copper: tuple[Path, Pat
     assert written.optimizer.state and not model.optimizer.state
     written.release()
     assert not written.optimizer.state and all(p.grad is None for p in written.parameters)
+
+
+def test_a_batch_is_of_structures_of_the_usual_size() -> None:
+    assert of_usual_size(np.array([9, 1, 4, 4, 2]), 3) == [2, 3, 4]
+    assert of_usual_size(np.array([7, 3]), 8) == [0, 1]
