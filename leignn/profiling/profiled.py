@@ -124,7 +124,7 @@ class Profiled:
 
 
 def of_usual_size(sizes: np.ndarray, most: int) -> list[int]:
-    """Which of structures with so many atoms are nearest the median, ``most`` at most; of equals the first."""
+    """Which of structures with so many atoms are nearest the median: ``most``, of equals the first."""
     return np.argsort(np.abs(sizes - np.median(sizes)), kind="stable")[:most].tolist()
 
 
