@@ -77,7 +77,7 @@ class Profiled:
         return other
 
     def batch(self, most: int) -> Batch:
-        """``most`` structures at most of the training split, of its usual size, on the device."""
+        """``most`` structures at most of the training split, of its mean size, as an epoch costs, on the device."""
         return self.frames[of_usual_size(self.frames.gather("natoms"), most)].to(self.device)
 
     def release(self) -> None:
@@ -124,8 +124,8 @@ class Profiled:
 
 
 def of_usual_size(sizes: np.ndarray, most: int) -> list[int]:
-    """Which of structures with so many atoms are nearest the median: ``most``, of equals the first."""
-    return np.argsort(np.abs(sizes - np.median(sizes)), kind="stable")[:most].tolist()
+    """Which of structures with so many atoms are nearest the mean: ``most``, of equals the first."""
+    return np.argsort(np.abs(sizes - sizes.mean()), kind="stable")[:most].tolist()
 
 
 def device_memory(device: str) -> int:

@@ -272,5 +272,5 @@ def test_a_plain_form_is_the_same_model_by_its_equations(copper: tuple[Path, Pat
 
 
 def test_a_batch_is_of_structures_of_the_usual_size() -> None:
-    assert of_usual_size(np.array([9, 1, 4, 4, 2]), 3) == [2, 3, 4]
+    assert of_usual_size(np.array([9, 1, 4, 4, 3]), 3) == [2, 3, 4]
     assert of_usual_size(np.array([7, 3]), 8) == [0, 1]
