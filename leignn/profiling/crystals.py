@@ -31,7 +31,7 @@ def profile_crystals(models: Mapping[str, Profiled], longest: float) -> list[dic
     """
     crystals = [_copper(repeats) for repeats in REPEATS]
     atoms = [(crystal, None, len(crystal)) for crystal in crystals]
-    neighbors = [(crystals[1], GraphSpec(CUTOFF, count), count**2) for count in NEIGHBORS]
+    neighbors = [(crystals[0], GraphSpec(CUTOFF, count), count**2) for count in NEIGHBORS]
     device = next(iter(models.values())).device
     rows = []
     for point, members in (("atoms", atoms), ("neighbors", neighbors)):

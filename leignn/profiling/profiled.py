@@ -25,8 +25,6 @@ from leignn.training.loss import absolute_errors
 from leignn.training.optimizer import adamw
 
 FRAMES = 32  # structures
-# Of these, for the statistics, on which no time depends. Training takes them of the whole split.
-STATISTICS = 1
 Form = Literal["accelerated", "plain", "only"]
 MEMORY_SHARE = 0.5  # of the device's memory, which a point may take
 
@@ -50,12 +48,15 @@ class Profiled:
         self.potential = potential_of(run)
         manifest = read_manifest(splits / "train.csv")
         self.train_structures = len(manifest)
+        self.mean_size = Frames(stores, splits / "train.csv", self.potential.graph).gather("natoms").mean()
         with tempfile.TemporaryDirectory() as folder:
             # Across the split: neighbouring rows are frames of one system.
             chosen = manifest.sample(min(FRAMES, len(manifest)), random_state=0)
             chosen.to_csv(Path(folder) / "chosen.csv", index=False)
             self.frames = Frames(stores, Path(folder) / "chosen.csv", self.potential.graph)
-            chosen.head(STATISTICS).to_csv(Path(folder) / "few.csv", index=False)
+            # For the statistics, on which no time depends, the smallest. Training takes the whole split.
+            smallest = int(np.argmin(self.frames.gather("natoms")))
+            chosen.iloc[[smallest]].to_csv(Path(folder) / "few.csv", index=False)
             few = Frames(stores, Path(folder) / "few.csv", self.potential.graph)
         self.potential.load_statistics(self.potential.compute_statistics(few, 0.0))
         self.potential.to(device)
@@ -77,8 +78,10 @@ class Profiled:
         return other
 
     def batch(self, most: int) -> Batch:
-        """``most`` structures at most of the training split, of its mean size, as an epoch costs, on the device."""
-        return self.frames[of_usual_size(self.frames.gather("natoms"), most)].to(self.device)
+        """``most`` structures at most of the training split, of the mean size, on the device."""
+        sizes = self.frames.gather("natoms")
+        usual = np.argsort(np.abs(sizes - self.mean_size), kind="stable")
+        return self.frames[usual[:most].tolist()].to(self.device)
 
     def release(self) -> None:
         """Give back gradients and the optimiser's state, four times the memory of the parameters."""
@@ -121,11 +124,6 @@ class Profiled:
             "train_gflop": trained / giga,
             "operations_note": why if macs is None else why_they_differ(self.potential, macs, forward, total),
         }
-
-
-def of_usual_size(sizes: np.ndarray, most: int) -> list[int]:
-    """Which of structures with so many atoms are nearest the mean: ``most``, of equals the first."""
-    return np.argsort(np.abs(sizes - sizes.mean()), kind="stable")[:most].tolist()
 
 
 def device_memory(device: str) -> int:

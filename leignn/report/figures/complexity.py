@@ -109,7 +109,7 @@ def _curves(axes: list[Axes], own: pd.DataFrame) -> None:
     panels = [
         ("atoms", "inference_ms", "atoms (copper)", "inference (ms)"),
         ("atoms", "inference_memory_mb", "atoms (copper)", "peak memory, inference (MB)"),
-        ("neighbors", "inference_ms", "neighbours of an atom (256 atoms)", "inference (ms)"),
+        ("neighbors", "inference_ms", "neighbours of an atom (64 atoms)", "inference (ms)"),
     ]
     for axis, (point, column, xlabel, ylabel) in zip(axes, panels, strict=True):
         for title, rows in own[own["point"] == point].groupby("title", sort=False):

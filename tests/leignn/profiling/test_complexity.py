@@ -16,13 +16,15 @@ from torch import nn
 from leignn.backend import compiled
 from leignn.cli import main
 from leignn.config.run import resolve_run
+from leignn.data.store import write_store
+from leignn.data.structure import Structure
 from leignn.graph import GraphSpec
 from leignn.model import LEIGNN, RadialBasis
 from leignn.potential import EnergyPotential
 from leignn.profiling.complexity import sizes_of
 from leignn.profiling.flops import dispatched_flops, energy_flops, opcounter_macs, why_they_differ
 from leignn.profiling.measure import Timing, interleaved, peak_memory
-from leignn.profiling.profiled import Profiled, of_usual_size, too_large
+from leignn.profiling.profiled import Profiled, too_large
 from leignn.report.tables.read import declared_table, read_table
 from leignn.resources import CONFIG
 
@@ -271,6 +273,13 @@ def test_a_plain_form_is_the_same_model_by_its_equations(copper: tuple[Path, Pat
     assert not written.optimizer.state and all(p.grad is None for p in written.parameters)
 
 
-def test_a_batch_is_of_structures_of_the_usual_size() -> None:
-    assert of_usual_size(np.array([9, 1, 4, 4, 3]), 3) == [2, 3, 4]
-    assert of_usual_size(np.array([7, 3]), 8) == [0, 1]
+def test_a_batch_is_of_structures_of_the_mean_size(tmp_path: Path) -> None:
+    """Of 4, 8, 12 and 40 atoms, 16 on average."""
+    cells = [bulk("Cu", cubic=True).repeat((count, 1, 1)) for count in (10, 1, 3, 2)]
+    structures = [Structure.from_atoms(atoms, "cu", number) for number, atoms in enumerate(cells)]
+    write_store(tmp_path / "all", [structures], {})
+    rows = {"part": "all", "index": range(4), "system_id": "cu", "frame": range(4)}
+    pd.DataFrame(rows).to_csv(tmp_path / "train.csv", index=False)
+    model = Profiled(resolve_run("oc20_standin", "schnet", "smoke", 0), tmp_path, tmp_path, "cpu")
+    assert model.batch(2).natoms.tolist() == [12, 8]
+    assert sorted(model.batch(9).natoms.tolist()) == [4, 8, 12, 40]
