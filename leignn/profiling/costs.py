@@ -51,27 +51,24 @@ def costs(models: Mapping[str, Profiled], batch_size: int, seconds: float) -> di
     batches = {name: model.batch(batch_size) for name, model in models.items()}
     steps = {name: partial(model.training_step, batches[name]) for name, model in models.items()}
     inferences = {name: partial(model.infer, batches[name]) for name, model in models.items()}
-    trained: dict[str, int] = {}
-    inferred: dict[str, int] = {}
+    memory: dict[str, int] = {}
 
     def finish(name: str) -> None:
-        if name not in trained:  # while the optimiser has its state, which is no tensor of a step
+        if name not in memory:  # while the optimiser has its state, which is no tensor of a step
             # A recording keeps its own memory.
-            trained[name] = peak_memory(partial(steps[name], recorded=False), device)
+            memory[name] = peak_memory(partial(steps[name], recorded=False), device)
         models[name].release()
 
-    def begin(name: str) -> None:
-        inferred[name] = peak_memory(partial(inferences[name], recorded=False), device)
-
     training = interleaved(steps, device, *ROUNDS, seconds, REPEATS, finish=finish)
-    inference = interleaved(inferences, device, *ROUNDS, seconds, REPEATS, begin=begin)
+    inference = interleaved(inferences, device, *ROUNDS, seconds, REPEATS)
     found = {}
     for name, model in models.items():
         structures = len(batches[name].natoms)
         found[name] = milliseconds("train", training[name], structures)
         found[name] |= milliseconds("inference", inference[name], structures)
-        found[name]["train_memory_mb"] = trained[name] / 1e6
-        found[name]["inference_memory_mb"] = inferred[name] / 1e6
+        found[name]["train_memory_mb"] = memory[name] / 1e6
+        inferred = peak_memory(partial(inferences[name], recorded=False), device)
+        found[name]["inference_memory_mb"] = inferred / 1e6
         found[name]["parameters"] = sum(p.numel() for p in model.potential.parameters())
     return found
 
